@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -37,7 +38,7 @@ struct GroupReport {
   std::span<const GroupPart> parts;  // valid during the call
 };
 
-// All are called on the journal thread and must not block. An empty function is left out.
+// Called on the journal thread (on_fatal also on the preparer thread); must not block. An empty function is left out.
 struct JournalHooks {
   std::function<void(unsigned producer)> notify;    // its durable number advanced
   std::function<void(const GroupReport&)> on_group;  // before notify, after the flush
@@ -74,15 +75,17 @@ class GroupCommitter {
  protected:
   // Seams for tests that break the order of steps on purpose.
   virtual Result<void> flush(File& file) { return file.sync(); }
-  void publish_durable() noexcept;
+  void publish_durable() noexcept;  // everything in the group that is being written
 
  private:
   struct Producer;
 
+  std::int64_t room_of(std::uint64_t segment_bytes) const noexcept;
   bool take_credit(Producer& producer, std::int64_t needed) noexcept;
-  std::uint32_t collect();
-  void collect_from(unsigned index, std::size_t limit);
-  StorageResult<void> write_group(std::uint32_t flags, std::uint32_t records);
+  std::uint32_t collect() noexcept;
+  GroupPart collect_from(unsigned index, std::uint32_t first_index) noexcept;
+  StorageResult<void> write_collected(std::uint32_t records);
+  StorageResult<void> write_group(std::span<std::byte> group, GroupHeader header);
   StorageResult<void> rotate();
   StorageError failure(boost::system::error_code code, const char* what) const;
 
@@ -96,7 +99,6 @@ class GroupCommitter {
   // Room in this and the ready segment that was not promised to a producer; may be below zero for a while.
   alignas(kCacheLineBytes) std::atomic<std::int64_t> room_{0};
   std::atomic<bool> failed_{false};
-  std::once_flag fatal_once_;
 
   // Owned by the journal thread.
   Segment segment_;
@@ -106,10 +108,11 @@ class GroupCommitter {
   std::int64_t promised_bytes_ = 0;  // for the records in group_
   std::int64_t flush_ns_ = 0;
   std::vector<GroupPart> parts_;
-  unsigned first_producer_ = 0;
+  unsigned first_producer_ = 0;  // takes turns, so that a busy producer cannot keep others out of full groups
 
-  mutable std::mutex durable_mutex_;  // journal thread and readers of the position, held for a copy
+  mutable std::mutex shared_mutex_;  // guards what follows; held for a copy
   JournalPosition durable_position_;
+  std::optional<StorageError> fatal_;
 };
 
 }  // namespace recharge

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -69,7 +68,6 @@ class Journal {
  private:
   void run_committer();
   void run_preparer();
-  StorageResult<void> prepare_if_needed();
 
   std::unique_ptr<SegmentPreparer> preparer_;
   std::unique_ptr<GroupCommitter> committer_;  // used by the journal thread, or by step()

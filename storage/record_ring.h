@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,7 +37,10 @@ class RecordRing {
   std::uint64_t pushed() const noexcept { return pushed_.load(std::memory_order_relaxed); }
   std::size_t used_bytes() const noexcept;
   std::size_t capacity_bytes() const noexcept { return capacity_; }
-  std::size_t largest_record() const noexcept { return capacity_ / 2 - kEntryAlignment; }
+  std::size_t largest_record() const noexcept { return largest_record(capacity_); }
+  static constexpr std::size_t largest_record(std::size_t capacity_bytes) noexcept {
+    return std::bit_ceil(capacity_bytes) / 2 - kEntryAlignment;
+  }
 
  private:
   static constexpr std::size_t kEntryAlignment = 8;

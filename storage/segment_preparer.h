@@ -31,11 +31,10 @@ class SegmentPreparer {
 
   // The ready segment, if any; wakes run() so that the next is made.
   std::optional<Segment> take();
-  // Bytes of the ready segment, 0 when none is ready.
   bool ready() const;
   bool storage_full() const noexcept { return storage_full_.load(std::memory_order_relaxed); }
 
-  // Called after a segment became ready, with its size. Set before use.
+  // Called after a segment became ready or was adopted, with its size. Set before use.
   void set_on_ready(std::function<void(std::uint64_t bytes)> on_ready) { on_ready_ = std::move(on_ready); }
 
  private:
