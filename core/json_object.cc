@@ -13,7 +13,7 @@ namespace recharge {
 namespace {
 
 namespace ondemand = simdjson::ondemand;
-static_assert(JsonReader::kPadding >= simdjson::SIMDJSON_PADDING);
+static_assert(kJsonPadding >= simdjson::SIMDJSON_PADDING);
 
 constexpr Errc kNoError{};
 constexpr std::size_t kFirstCapacity = 4096;
@@ -80,7 +80,7 @@ class JsonReader::Impl {
 
     ondemand::document document;
     ondemand::object object;
-    const simdjson::padded_string_view padded(body.data(), body.size(), body.size() + kPadding);
+    const simdjson::padded_string_view padded(body.data(), body.size(), body.size() + kJsonPadding);
     if (parser_.iterate(padded).get(document) != simdjson::SUCCESS) return Errc::invalid_text;
     if (document.get_object().get(object) != simdjson::SUCCESS) return Errc::invalid_text;
     for (auto field : object) {
@@ -94,9 +94,9 @@ class JsonReader::Impl {
   }
 
   Result<JsonObject> read_copy(std::string_view body, Nested nested) {
-    copy_.reserve(body.size() + kPadding);
+    copy_.reserve(body.size() + kJsonPadding);
     copy_.assign(body);
-    copy_.append(kPadding, '\0');
+    copy_.append(kJsonPadding, '\0');
     return read(std::string_view(copy_).substr(0, body.size()), nested);
   }
 
@@ -115,7 +115,7 @@ class JsonReader::Impl {
     if (body.size() > capacity_) {
       const std::size_t capacity = std::max(kFirstCapacity, std::bit_ceil(body.size()));
       if (parser_.allocate(capacity) != simdjson::SUCCESS) return false;
-      unescaped_ = std::make_unique<std::uint8_t[]>(capacity + kPadding);
+      unescaped_ = std::make_unique<std::uint8_t[]>(capacity + kJsonPadding);
       capacity_ = capacity;
     }
     unescaped_at_ = unescaped_.get();

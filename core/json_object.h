@@ -38,6 +38,8 @@ class JsonObject {
   std::span<const JsonMember> members_;
 };
 
+constexpr std::size_t kJsonPadding = 64;  // readable bytes that have to follow a body
+
 // What becomes of a member whose value is an object or an array.
 enum class Nested { refuse, skip };
 
@@ -45,7 +47,6 @@ enum class Nested { refuse, skip };
 // Errors: invalid_text, duplicate_name, nested_value, too_long (members or depth).
 class JsonReader {
  public:
-  static constexpr std::size_t kPadding = 64;     // readable bytes that have to follow a body
   static constexpr std::size_t kMaxMembers = 64;  // of the object itself
   static constexpr unsigned kMaxDepth = 32;       // of objects and arrays, the object itself included
 
@@ -54,7 +55,7 @@ class JsonReader {
   JsonReader(JsonReader&&) noexcept;
   JsonReader& operator=(JsonReader&&) noexcept;
 
-  // REQUIRES: kPadding readable bytes follow the body; what they hold does not matter.
+  // REQUIRES: kJsonPadding readable bytes follow the body; what they hold does not matter.
   Result<JsonObject> read(std::string_view body, Nested nested);
   // The same for a body without padding, which is copied first.
   Result<JsonObject> read_copy(std::string_view body, Nested nested);
