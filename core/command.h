@@ -1,6 +1,7 @@
 // Purpose: everything that a shard can be asked to do. A command carries the ids, times and settings that its
 // decision needs, so that the same command on the same records always ends the same way.
-// Lifetime: values; string_views point into the buffer of whoever made the command, and outlive its execution.
+// Lifetime: values; string_views point into the buffer of whoever made the command, and outlive its
+// execution.
 #pragma once
 
 #include <cstdint>
@@ -50,9 +51,9 @@ struct ReportPayment {
   TransactionId transaction_id;
   Money amount;
   bool success = true;
-  std::optional<Time> sent_at;   // signed time of this sending; none: not checked
-  std::int64_t tolerance_ms = 0; // zero switches the check off
-  std::optional<Time> paid_at;   // signed payment time; none: the time of arrival decides
+  std::optional<Time> sent_at;    // signed time of this sending; none: not checked
+  std::int64_t tolerance_ms = 0;  // zero switches the check off
+  std::optional<Time> paid_at;    // signed payment time; none: the time of arrival decides
   LatePolicy late_policy = LatePolicy::review;
   ExceptionId exception_id;  // fresh, with the shard that the order id or reference names
   Currency currency;
@@ -63,6 +64,9 @@ struct ReportPayment {
   std::string_view evidence;          // the body as received
   std::string_view evidence_headers;  // webhook-id, webhook-timestamp, webhook-signature; one a line
 };
+
+// The same order has one reference, whichever form of its id was sent.
+ExceptionKey exception_key(const ReportPayment& payment, ExceptionKind kind);
 
 struct CloseOrder {
   OrderId order_id;
@@ -101,7 +105,8 @@ struct ResolveException {
   Note note;
 };
 
-// Reads. What they show is durable before they are answered; an overdue order that they touch is expired first.
+// Reads. What they show is durable before they are answered; an overdue order that they touch is expired
+// first.
 struct ReadOrder {
   OrderId order_id;
 };
@@ -130,9 +135,9 @@ struct ListExceptions {
 };
 
 // Changes come first: their index is stored in the journal and never changes.
-using Command = std::variant<PlaceOrder, SimulatePayment, ReportPayment, CloseOrder, ExpireOrder, RequestRefund,
-                             SettleRefund, SpendBalance, ResolveException, ReadOrder, ExplainOrder, ReadBalance,
-                             ListOrders, ListEntries, ListExceptions>;
+using Command = std::variant<PlaceOrder, SimulatePayment, ReportPayment, CloseOrder, ExpireOrder,
+                             RequestRefund, SettleRefund, SpendBalance, ResolveException, ReadOrder,
+                             ExplainOrder, ReadBalance, ListOrders, ListEntries, ListExceptions>;
 constexpr std::size_t kChangeCommands = 9;
 
 constexpr bool is_change(const Command& command) noexcept { return command.index() < kChangeCommands; }

@@ -1,4 +1,5 @@
-// Purpose: the currency of a data folder, by its ISO 4217 number. Only currencies with two fraction digits exist here.
+// Purpose: the currency of a data folder, by its ISO 4217 number. Only currencies with two fraction digits
+// exist here.
 #pragma once
 
 #include <compare>

@@ -17,7 +17,8 @@ namespace recharge {
 struct IdempotencyKey {
   std::array<std::uint8_t, 16> bytes{};
 
-  static IdempotencyKey make(std::string_view account, std::string_view token_subject, std::string_view key) noexcept;
+  static IdempotencyKey make(std::string_view account, std::string_view token_subject,
+                             std::string_view key) noexcept;
   bool is_nil() const noexcept { return bytes == std::array<std::uint8_t, 16>{}; }
   friend auto operator<=>(const IdempotencyKey&, const IdempotencyKey&) noexcept = default;
 };

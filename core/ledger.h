@@ -54,15 +54,15 @@ struct EntryId {
 
 // Stored as a byte: the values never change.
 enum class TransferKind : std::uint8_t {
-  recharge = 0,           // clearing -> user
-  refund_reserved = 1,    // user -> in transit
-  refund_settled = 2,     // in transit -> clearing
-  refund_released = 3,    // in transit -> user: the refund failed
-  debit = 4,              // user -> spending
-  payment_kept = 5,       // clearing -> suspense: an exception was opened
-  exception_credited = 6, // suspense -> user
-  exception_returned = 7, // suspense -> in transit: the payment goes back to the payer
-  exception_dismissed = 8 // suspense -> clearing: booked back
+  recharge = 0,            // clearing -> user
+  refund_reserved = 1,     // user -> in transit
+  refund_settled = 2,      // in transit -> clearing
+  refund_released = 3,     // in transit -> user: the refund failed
+  debit = 4,               // user -> spending
+  payment_kept = 5,        // clearing -> suspense: an exception was opened
+  exception_credited = 6,  // suspense -> user
+  exception_returned = 7,  // suspense -> in transit: the payment goes back to the payer
+  exception_dismissed = 8  // suspense -> clearing: booked back
 };
 std::string_view to_text(TransferKind kind) noexcept;
 

@@ -7,8 +7,8 @@
 
 namespace recharge {
 
-using Account = FixedText<64, struct AccountTag>;                // whose balance it is; the pattern is a setting
-using GatewayName = FixedText<32, struct GatewayNameTag>;        // empty: an order that no gateway is bound to yet
+using Account = FixedText<64, struct AccountTag>;          // whose balance it is; the pattern is a setting
+using GatewayName = FixedText<32, struct GatewayNameTag>;  // empty: an order that no gateway is bound to yet
 using TransactionId = FixedText<64, struct TransactionIdTag>;    // the gateway's; printable ASCII without '&'
 using Subject = FixedText<128, struct SubjectTag>;               // UTF-8, shown to the payer
 using RefundId = FixedText<64, struct RefundIdTag>;              // [A-Za-z0-9_-]

@@ -1,5 +1,6 @@
 // Purpose: a top-up order, from its placing to its credit and beyond, and what belongs to it: its refunds.
-// Lifetime: trivially copyable records; owned by the shard of their id. Units: Money in minor units, Time in ms.
+// Lifetime: trivially copyable records; owned by the shard of their id. Units: Money in minor units, Time in
+// ms.
 #pragma once
 
 #include <cstddef>
@@ -54,10 +55,10 @@ struct Order {
   TransactionId transaction_id;
   GatewayName gateway;
   Subject subject;
-  OrderId previous;      // the account's order before this one; nil: its first
-  Digest evidence{};     // of the callback that decided the payment, as received
-  KeyId evidence_key;    // which secret verified it; empty: no callback yet
-  Time evidence_at;      // its arrival
+  OrderId previous;              // the account's order before this one; nil: its first
+  Digest evidence{};             // of the callback that decided the payment, as received
+  KeyId evidence_key;            // which secret verified it; empty: no callback yet
+  Time evidence_at;              // its arrival
   std::uint16_t exceptions = 0;  // kept for this order, resolved ones included
   OrderStatus status = OrderStatus::pending;
   Currency currency;

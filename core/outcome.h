@@ -21,33 +21,33 @@ enum class OutcomeCode : std::uint8_t {
   recharge_succeeded,
   already_processed,
   payment_failure_recorded,
-  kept_for_review,    // exception_kind
-  order_closed,       // order
-  order_expired,      // order
-  refund_requested,   // refund, now or before; order
-  refund_settled,     // refund
-  balance_spent,      // entry, now or before
-  exception_resolved, // exception
-  found,              // order, balance, list or explanation
-  nothing_to_do,      // an expiry that was not due
+  kept_for_review,     // exception_kind
+  order_closed,        // order
+  order_expired,       // order
+  refund_requested,    // refund, now or before; order
+  refund_settled,      // refund
+  balance_spent,       // entry, now or before
+  exception_resolved,  // exception
+  found,               // order, balance, list or explanation
+  nothing_to_do,       // an expiry that was not due
   // Refusals of the domain: nothing was changed, but for what is said.
-  order_not_found,         // a verified success for it is kept as an exception
+  order_not_found,  // a verified success for it is kept as an exception
   exception_not_found,
   refund_not_found,
-  stale_signature,         // outside the tolerance; a success is kept as an exception
-  gateway_mismatch,        // the order is bound to another gateway
-  idempotency_mismatch,    // the same key or id with another content
+  stale_signature,       // outside the tolerance; a success is kept as an exception
+  gateway_mismatch,      // the order is bound to another gateway
+  idempotency_mismatch,  // the same key or id with another content
   invalid_state,
   payment_declined,
   refund_exceeds_payment,
   insufficient_balance,
   balance_limit,
-  not_creditable,          // an exception without an order
+  not_creditable,  // an exception without an order
   // Refusals of the machine: nothing was changed; the same command may be sent again.
   overloaded,
   storage_full,
   draining,
-  damaged,                 // a stored record that it needs fails its checksum
+  damaged,  // a stored record that it needs fails its checksum
 };
 
 struct OrderPage {
@@ -68,8 +68,8 @@ struct ExceptionPage {
 // Everything known of an order.
 struct Explanation {
   Order order;
-  std::vector<Refund> refunds;                // oldest first
-  std::vector<PaymentException> exceptions;   // oldest first
+  std::vector<Refund> refunds;               // oldest first
+  std::vector<PaymentException> exceptions;  // oldest first
 };
 
 struct RefundAndOrder {

@@ -21,11 +21,12 @@ class Engine {
   // Starts the operation. Its complete() is called from a later turn() of the same thread.
   virtual void submit(unsigned thread, Operation& operation) noexcept = 0;
 
-  // Once after each poll batch: executes what other threads sent, publishes the journal records of the batch, wakes
-  // whom that concerns, and completes operations. True where anything was completed or executed.
+  // Once after each poll batch: executes what other threads sent, publishes the journal records of the batch,
+  // wakes whom that concerns, and completes operations. True where anything was completed or executed.
   virtual bool turn(unsigned thread) noexcept = 0;
 
-  // An eventfd that becomes readable when turn(thread) has something to do. The loop reads it empty, then turns.
+  // An eventfd that becomes readable when turn(thread) has something to do. The loop reads it empty, then
+  // turns.
   virtual int wake_fd(unsigned thread) const noexcept = 0;
 
   // Operations of this thread that were submitted and not completed.

@@ -1,6 +1,6 @@
-// Purpose: one request on its way through the engine: its command, the bytes that the command points to, and its
-// outcome. Owner: the io thread that made it, but for the time between submit() and complete().
-// Lifetime: its owner keeps it until complete() was called; then it may be used again.
+// Purpose: one request on its way through the engine: its command, the bytes that the command points to, and
+// its outcome. Owner: the io thread that made it, but for the time between submit() and complete(). Lifetime:
+// its owner keeps it until complete() was called; then it may be used again.
 #pragma once
 
 #include <cstdint>
