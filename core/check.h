@@ -1,7 +1,7 @@
-// Purpose: checks of what must always hold. A broken invariant stops the process before it can do harm to money.
-// RECHARGE_CHECK stays in release builds; RECHARGE_DCHECK only where RECHARGE_DCHECKS is 1 (debug and sanitizer
-// builds), and its condition is compiled, but not evaluated, elsewhere. Neither is for what a peer controls.
-// Errors: a failing check writes one line with its place to stderr and aborts. Any thread.
+// Purpose: checks of what must always hold. A broken invariant stops the process before it can do harm to
+// money. RECHARGE_CHECK stays in release builds; RECHARGE_DCHECK only where RECHARGE_DCHECKS is 1 (debug and
+// sanitizer builds), and its condition is compiled, but not evaluated, elsewhere. Neither is for what a peer
+// controls. Errors: a failing check writes one line with its place to stderr and aborts. Any thread.
 #pragma once
 
 #if !defined(RECHARGE_DCHECKS)

@@ -12,7 +12,8 @@ TEST(Check, PassesWhereTheConditionHolds) {
 
 TEST(CheckDeathTest, AbortsInEveryBuildAndNamesThePlaceFromTheRepositoryRoot) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH(RECHARGE_CHECK(1 + 1 == 3), "^tests/core/check_test\\.cc:[0-9]+: check failed: 1 \\+ 1 == 3\n");
+  EXPECT_DEATH(RECHARGE_CHECK(1 + 1 == 3),
+               "^tests/core/check_test\\.cc:[0-9]+: check failed: 1 \\+ 1 == 3\n");
 }
 
 TEST(CheckDeathTest, DebugCheckAbortsOnlyInDebugBuilds) {
