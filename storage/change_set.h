@@ -1,8 +1,8 @@
-// Purpose: the records of one shard that changed since a checkpoint. The newer of two sets is written by the shard;
-// the older is frozen: immutable, on its way to the books.
-// Owner: the shard's thread; a frozen set is read by the checkpoint thread too, and changed by nobody.
-// Lifetime: records stay where they are until the set goes as a whole. Units: journal numbers are those of the
-// shard's thread; a record waits for the number of its last change.
+// Purpose: the records of one shard that changed since a checkpoint. The newer of two sets is written by the
+// shard; the older is frozen: immutable, on its way to the books. Owner: the shard's thread; a frozen set is
+// read by the checkpoint thread too, and changed by nobody. Lifetime: records stay where they are until the
+// set goes as a whole. Units: journal numbers are those of the shard's thread; a record waits for the number
+// of its last change.
 #pragma once
 
 #include <boost/container/deque.hpp>
@@ -94,13 +94,14 @@ struct ChangeSet {
   std::uint64_t last_number = 0;  // the greatest of the set; the journal must be durable up to it first
 
   std::size_t records() const noexcept {
-    return orders.size() + accounts.size() + transfers.size() + refunds.size() + debits.size() + exceptions.size() +
-           idempotency.size();
+    return orders.size() + accounts.size() + transfers.size() + refunds.size() + debits.size() +
+           exceptions.size() + idempotency.size();
   }
   std::size_t bytes() const noexcept {
     constexpr std::size_t node = 64;  // of a map, roughly
-    return orders.bytes() + accounts.bytes() + transfers.bytes() + refunds.size() * (sizeof(Refund) * 2 + node) +
-           debits.size() * (sizeof(Debit) * 2 + node) + exceptions.size() * (sizeof(PaymentException) * 2 + node) +
+    return orders.bytes() + accounts.bytes() + transfers.bytes() +
+           refunds.size() * (sizeof(Refund) * 2 + node) + debits.size() * (sizeof(Debit) * 2 + node) +
+           exceptions.size() * (sizeof(PaymentException) * 2 + node) +
            idempotency.size() * (sizeof(IdempotencyRecord) * 2 + node);
   }
 };

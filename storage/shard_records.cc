@@ -13,7 +13,7 @@ std::size_t RecordHash::bytes(const void* data, std::size_t size) noexcept {
 }
 
 Result<void> ShardRecords::load_resident() {
-  auto row = books_.get(Table::totals, totals_key(shard_));
+  auto row = books_->get(Table::totals, totals_key(shard_));
   if (!row) return row.error();
   if (row->has_value()) {
     ShardTotalsRow stored;
@@ -23,7 +23,7 @@ Result<void> ShardRecords::load_resident() {
   StoredKey from;
   from.push_back(std::byte{shard_});
   for (;;) {
-    auto next = books_.first_from(Table::house, from);
+    auto next = books_->first_from(Table::house, from);
     if (!next) return next.error();
     if (!next->has_value() || (*next)->key[0] != std::byte{shard_}) return {};
     HouseAccountRow stored;
@@ -38,7 +38,7 @@ template <class Key, class Record>
 Result<const Record*> ShardRecords::fetch(Table table, const StoredKey& row_key, const Key& key,
                                           Fetched<Key, Record>& fetched) {
   fetched.known = false;
-  auto value = books_.get(table, row_key);
+  auto value = books_->get(table, row_key);
   if (!value) return value.error();
   fetched.key = key;
   fetched.present = value->has_value();
@@ -76,18 +76,22 @@ Result<const Transfer*> ShardRecords::transfer(const EntryId& id) {
 
 Result<const Refund*> ShardRecords::refund(const OrderId& order_id, const RefundId& refund_id) {
   const RefundKey key{order_id, refund_id};
-  if (const auto found = changed_->refunds.find(key); found != changed_->refunds.end()) return read(found->second);
+  if (const auto found = changed_->refunds.find(key); found != changed_->refunds.end())
+    return read(found->second);
   if (frozen_) {
-    if (const auto found = frozen_->refunds.find(key); found != frozen_->refunds.end()) return read(found->second);
+    if (const auto found = frozen_->refunds.find(key); found != frozen_->refunds.end())
+      return read(found->second);
   }
   return fetch(Table::refunds, refund_key(order_id, refund_id), key, fetched_refund_);
 }
 
 Result<const Debit*> ShardRecords::debit(const Account& account, const DebitId& debit_id) {
   const DebitKey key{account, debit_id};
-  if (const auto found = changed_->debits.find(key); found != changed_->debits.end()) return read(found->second);
+  if (const auto found = changed_->debits.find(key); found != changed_->debits.end())
+    return read(found->second);
   if (frozen_) {
-    if (const auto found = frozen_->debits.find(key); found != frozen_->debits.end()) return read(found->second);
+    if (const auto found = frozen_->debits.find(key); found != frozen_->debits.end())
+      return read(found->second);
   }
   return fetch(Table::debits, debit_key(account, debit_id), key, fetched_debit_);
 }
@@ -105,9 +109,11 @@ Result<const IdempotencyRecord*> ShardRecords::idempotency(const IdempotencyKey&
 }
 
 Result<const PaymentException*> ShardRecords::exception(const ExceptionId& id) {
-  if (const auto found = changed_->exceptions.find(id); found != changed_->exceptions.end()) return read(found->second);
+  if (const auto found = changed_->exceptions.find(id); found != changed_->exceptions.end())
+    return read(found->second);
   if (frozen_) {
-    if (const auto found = frozen_->exceptions.find(id); found != frozen_->exceptions.end()) return read(found->second);
+    if (const auto found = frozen_->exceptions.find(id); found != frozen_->exceptions.end())
+      return read(found->second);
   }
   auto& fetched = fetched_exceptions_[next_exception_++ % fetched_exceptions_.size()];
   return fetch(Table::exceptions, exception_row_key(shard_, id), id, fetched);
@@ -123,7 +129,7 @@ Result<const PaymentException*> ShardRecords::exception(const ExceptionKey& key)
     }
   }
   const auto row_key = exception_key_key(shard_, key);
-  auto value = books_.get(Table::exception_keys, row_key);
+  auto value = books_->get(Table::exception_keys, row_key);
   if (!value) return value.error();
   if (!value->has_value()) return nullptr;
   ExceptionKeyRow row;
@@ -266,7 +272,8 @@ void ShardRecords::put(const Refund& refund) noexcept {
 
 void ShardRecords::put(const Debit& debit) noexcept {
   mark_changed();
-  changed_->debits.insert_or_assign(DebitKey{debit.account, debit.debit_id}, Changed<Debit>{debit, change_number_});
+  changed_->debits.insert_or_assign(DebitKey{debit.account, debit.debit_id},
+                                    Changed<Debit>{debit, change_number_});
 }
 
 void ShardRecords::put(const IdempotencyRecord& record) noexcept {
@@ -286,7 +293,7 @@ Result<void> ShardRecords::visit_exceptions(const ExceptionId& before,
   for (;;) {
     const auto* changed = newest_below(changed_->exceptions, last);
     const auto* frozen = frozen_ ? newest_below(frozen_->exceptions, last) : nullptr;
-    auto row = books_.last_before(Table::exceptions, exception_row_key(shard_, last));
+    auto row = books_->last_before(Table::exceptions, exception_row_key(shard_, last));
     if (!row) return row.error();
     PaymentException stored;
     const bool has_row = row->has_value() && (*row)->key[0] == std::byte{shard_};
@@ -308,7 +315,7 @@ Result<std::vector<Refund>> ShardRecords::refunds_of(const OrderId& order_id) {
   std::map<RefundKey, Refund> found;
   StoredKey from = order_key(order_id);
   for (;;) {
-    auto row = books_.first_from(Table::refunds, from);
+    auto row = books_->first_from(Table::refunds, from);
     if (!row) return row.error();
     if (!row->has_value() || (*row)->key.size() < order_id.bytes.size() ||
         std::memcmp((*row)->key.data(), order_id.bytes.data(), order_id.bytes.size()) != 0) {

@@ -1,7 +1,7 @@
-// Purpose: the records of one shard. What changed since the last checkpoint is in memory; behind it what is frozen,
-// on its way to the books; behind that the books. What was only read is not kept: the page cache does that.
-// Owner: the thread of the shard. Lifetime: within its RecordCodec and BooksSnapshot.
-// Errors: Errc::damaged where a row of the books fails its checksum.
+// Purpose: the records of one shard. What changed since the last checkpoint is in memory; behind it what is
+// frozen, on its way to the books; behind that the books. What was only read is not kept: the page cache does
+// that. Owner: the thread of the shard. Lifetime: within its RecordCodec and BooksSnapshot. Errors:
+// Errc::damaged where a row of the books fails its checksum.
 #pragma once
 
 #include <array>
@@ -9,8 +9,8 @@
 #include <memory>
 #include <optional>
 
-#include "core/records.h"
 #include "core/fact.h"
+#include "core/records.h"
 #include "storage/change_set.h"
 #include "storage/stored_record.h"
 
@@ -19,7 +19,10 @@ namespace recharge {
 class ShardRecords final : public RecordSource, public RecordSink {
  public:
   ShardRecords(std::uint8_t shard, const RecordCodec& codec, BooksSnapshot& books)
-      : shard_(shard), codec_(codec), books_(books), changed_(std::make_unique<ChangeSet>()) {}
+      : shard_(shard), codec_(codec), books_(&books), changed_(std::make_unique<ChangeSet>()) {}
+
+  // Moves the shard to the thread that owns this snapshot.
+  void rebind(BooksSnapshot& books) noexcept { books_ = &books; }
 
   // Reads the totals and the house accounts, which stay in memory. Once, before anything else.
   Result<void> load_resident();
@@ -31,7 +34,8 @@ class ShardRecords final : public RecordSource, public RecordSink {
   // Facts applied from now on belong to the journal record of this number.
   void set_change_number(std::uint64_t number) noexcept { change_number_ = number; }
 
-  // Finds what the fact will change, so that apply() cannot fail. Recovery calls it; decisions have gathered it.
+  // Finds what the fact will change, so that apply() cannot fail. Recovery calls it; decisions have gathered
+  // it.
   Result<void> prepare(const Fact& fact);
 
   // The changed set becomes the frozen one. REQUIRES: nothing is frozen.
@@ -45,7 +49,8 @@ class ShardRecords final : public RecordSource, public RecordSink {
   std::uint8_t shard() const noexcept { return shard_; }
 
   // Newest first, those before `before` (nil: all), until visit() says false.
-  Result<void> visit_exceptions(const ExceptionId& before, const std::function<bool(const PaymentException&)>& visit);
+  Result<void> visit_exceptions(const ExceptionId& before,
+                                const std::function<bool(const PaymentException&)>& visit);
   // In the order of their ids.
   Result<std::vector<Refund>> refunds_of(const OrderId& order_id);
   const std::vector<HouseAccount>& house() const noexcept { return house_; }
@@ -83,7 +88,8 @@ class ShardRecords final : public RecordSource, public RecordSink {
     bool present = false;
   };
   template <class Key, class Record>
-  Result<const Record*> fetch(Table table, const StoredKey& row_key, const Key& key, Fetched<Key, Record>& fetched);
+  Result<const Record*> fetch(Table table, const StoredKey& row_key, const Key& key,
+                              Fetched<Key, Record>& fetched);
 
   const ShardTotals& totals() const noexcept { return totals_; }
   void touch(std::uint64_t number) noexcept { read_number_ = number > read_number_ ? number : read_number_; }
@@ -100,7 +106,7 @@ class ShardRecords final : public RecordSource, public RecordSink {
 
   const std::uint8_t shard_;
   const RecordCodec& codec_;
-  BooksSnapshot& books_;
+  BooksSnapshot* books_;
   std::unique_ptr<ChangeSet> changed_;
   std::shared_ptr<const ChangeSet> frozen_;
   ShardTotals totals_;
