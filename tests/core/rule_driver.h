@@ -132,7 +132,7 @@ class RuleDriver {
   std::array<std::uint8_t, 10> fresh_entropy() {
     std::array<std::uint8_t, 10> bytes{};
     ++ids_;
-    for (std::size_t i = 0; i < 8; ++i) bytes[9 - i] = static_cast<std::uint8_t>(ids_ >> (8 * i));
+    for (std::size_t i = 0; i < 6; ++i) bytes[8 - i] = static_cast<std::uint8_t>(ids_ >> (8 * i));
     return bytes;
   }
 
