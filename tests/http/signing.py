@@ -19,6 +19,10 @@ class Raw(str):
     """A JSON token sent exactly as it stands: a number's text, or something malformed."""
 
 
+class Text(str):
+    """A JSON string, where a plain str would be taken for a number's text."""
+
+
 def json_text(value):
     if isinstance(value, Raw):
         return str(value)
@@ -55,7 +59,7 @@ def callback_fields(order_id, transaction_id="txn_1", amount="50.00", status="su
     fields = {
         "order_id": order_id,
         "transaction_id": transaction_id,
-        "amount": Raw(amount) if isinstance(amount, str) and not isinstance(amount, Raw) else amount,
+        "amount": Raw(amount) if type(amount) is str else amount,
         "status": status,
         "timestamp": Raw(int(time.time())) if timestamp is None else timestamp,
     }
