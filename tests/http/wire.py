@@ -1,4 +1,5 @@
 """A connection on which tests send bytes as they like and read replies one by one."""
+import re
 import socket
 import time
 
@@ -71,12 +72,14 @@ class Wire:
         return check(method, target, reply)
 
     def ended(self, within=5):
-        """True where the server closes the connection, orderly, without sending another byte."""
+        """True where the server closes the connection without sending another byte."""
         self.socket.settimeout(within)
         try:
             return self.received == b"" and self.socket.recv(65536) == b""
         except socket.timeout:
             return False
+        except ConnectionResetError:  # the kernel's answer to bytes of ours that the server never read
+            return True
 
     def silent(self, seconds=0.3):
         """True where nothing comes for a while and the connection stays open."""
@@ -105,6 +108,12 @@ class Wire:
             if not part:
                 return data, True
             data += part
+
+
+def request_line(request):
+    """(method, target) of a request's bytes, or (None, None) where its first line is no request line."""
+    match = re.match(rb"([A-Z]+) (/[!-~]*) HTTP/1\.[01]\r\n", request)
+    return (match[1].decode(), match[2].decode()) if match else (None, None)
 
 
 def request_bytes(method, target, body=b"", headers=(), host="localhost", version="HTTP/1.1"):
