@@ -162,7 +162,7 @@ def parse_metrics(text):
     return found
 
 
-def expect(reply, status, **members):
+def expect(reply, status, /, **members):
     """The reply, if it has this status and these members."""
     assert reply.status == status, f"expected {status}: {reply}"
     for name, value in members.items():

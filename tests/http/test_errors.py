@@ -63,9 +63,14 @@ def test_not_json(api, body):
     expect(api.get("/livez"), 200)  # and the connection goes on
 
 
-@pytest.mark.parametrize("path", [PLACE, "/api/pay", "/api/payment_callback", f"/api/orders/{ID}/refund",
-                                  "/api/accounts/13812345678/debit", f"/api/exceptions/{ID}/resolve"])
+@pytest.mark.parametrize("path", [PLACE, "/api/pay", "/api/payment_callback", "/api/orders/{order_id}/refund",
+                                  "/api/orders/{order_id}/close", "/api/accounts/13812345678/debit",
+                                  "/api/exceptions/{exception_id}/resolve"])
 def test_every_endpoint_refuses_what_is_not_json(api, path):
+    order_id = api.place()
+    expect(api.close_order(order_id), 200)
+    expect(api.callback(order_id), 200, exception="late_payment")
+    path = path.format(order_id=order_id, exception_id=api.exceptions(order_id)[0]["exception_id"])
     for body in (b"{", b"[]", b'{"a":1,"\\u0061":2}', b'{"a":"\xff"}', b"{}x"):
         expect(api.post(path, body), 400, error="invalid_request")
 
