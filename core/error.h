@@ -8,19 +8,19 @@
 namespace recharge {
 
 enum class Errc {
-  invalid_text = 1,    // does not follow the form that its type demands
-  out_of_range,        // follows the form, but the value is not allowed
-  overflow,            // checked arithmetic does not fit
-  too_long,            // exceeds a named limit
-  duplicate_name,      // a JSON object has a name twice
-  nested_value,        // an object or array where only plain values are allowed
-  invalid_signature,   // absent, wrong, or not by an active secret
-  truncated,           // the bytes end too early
-  damaged,             // a checksum, hash or magic number does not fit
-  newer_format,        // written by a newer version of this program
-  full,                // no room; nothing was changed
-  not_found,           // the thing does not exist
-  in_use,              // another process owns it
+  invalid_text = 1,   // does not follow the form that its type demands
+  out_of_range,       // follows the form, but the value is not allowed
+  overflow,           // checked arithmetic does not fit
+  too_long,           // exceeds a named limit
+  duplicate_name,     // a JSON object has a name twice
+  nested_value,       // an object or array where only plain values are allowed
+  invalid_signature,  // absent, wrong, or not by an active secret
+  truncated,          // the bytes end too early
+  damaged,            // a checksum, hash or magic number does not fit
+  newer_format,       // written by a newer version of this program
+  full,               // no room; nothing was changed
+  not_found,          // the thing does not exist
+  in_use,             // another process owns it
 };
 
 const boost::system::error_category& error_category() noexcept;

@@ -36,7 +36,8 @@ Result<Money> subtract(Money a, Money b) noexcept;
 constexpr Money kMaxBalance = Money::from_minor_units(999'999'999'999'999);
 
 // Text of the form (0|[1-9][0-9]*)(\.[0-9]{1,2})? and nothing else: no sign, exponent, space or leading zero.
-// Errc::invalid_text where the form is wrong, Errc::overflow where the value does not fit. Zero is a value here.
+// Errc::invalid_text where the form is wrong, Errc::overflow where the value does not fit. Zero is a value
+// here.
 Result<Money> parse_money(std::string_view text) noexcept;
 
 // Always two fraction digits, with a leading '-' where negative: "50.00", "-0.05".

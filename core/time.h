@@ -24,8 +24,9 @@ constexpr Time from_unix_seconds(std::int64_t seconds) noexcept { return Time{se
 // "2026-11-22T19:47:21.123Z": 24 characters. REQUIRES: 0 <= time.ms < year 10000.
 std::string to_rfc3339(Time time);
 
-// Full date-time with 'T' (or 't'), any number of fraction digits (cut to milliseconds), 'Z' or a numeric offset.
-// Refuses days that do not exist, second 60, and years before 1970.
+// Full date-time with 'T' (or 't'), any number of fraction digits (cut to milliseconds), 'Z' (or 'z') or a
+// numeric offset. Refuses days that do not exist, second 60, and years before 1970.
+// Errc::invalid_text where the form is wrong, Errc::out_of_range where only the value is.
 Result<Time> parse_rfc3339(std::string_view text) noexcept;
 
 }  // namespace recharge

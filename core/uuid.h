@@ -1,5 +1,5 @@
-// Purpose: time-ordered ids (UUID version 7, RFC 9562) that carry the shard of what they name in their last byte.
-// Lifetime: values of 16 bytes, ordered by time. A tag makes each kind of id a type of its own.
+// Purpose: time-ordered ids (UUID version 7, RFC 9562) that carry the shard of what they name in their last
+// byte. Lifetime: values of 16 bytes, ordered by time. A tag makes each kind of id a type of its own.
 #pragma once
 
 #include <array>

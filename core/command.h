@@ -1,0 +1,145 @@
+// Purpose: everything that a shard can be asked to do. A command carries the ids, times and settings that its
+// decision needs, so that the same command on the same records always ends the same way.
+// Lifetime: values; string_views point into the buffer of whoever made the command, and outlive its
+// execution.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <variant>
+
+#include "core/idempotency.h"
+#include "core/ledger.h"
+#include "core/order.h"
+#include "core/payment_exception.h"
+
+namespace recharge {
+
+struct PlaceOrder {
+  OrderId order_id;  // fresh; its shard is the account's
+  Account account;
+  Money amount;  // already checked against the limits
+  GatewayName gateway;
+  Subject subject;
+  Currency currency;
+  std::uint32_t merchant = 0;
+  std::int64_t expire_after_ms = 0;
+  IdempotencyKey idempotency_key;  // nil: the request had none
+  Digest request_body{};           // set with the key
+  std::int64_t idempotency_retention_ms = 0;
+};
+
+// The simulated gateway's payment: approves or declines at once.
+struct SimulatePayment {
+  OrderId order_id;
+  GatewayName gateway;           // "simulated"
+  TransactionId transaction_id;  // fresh
+  bool approved = true;
+};
+
+enum class LatePolicy : std::uint8_t { review = 0, credit = 1, refund = 2 };
+
+// How a callback was signed.
+enum class SignatureScheme : std::uint8_t { fields = 0, standard_webhooks = 1, both = 2 };
+
+// A callback whose signature was verified, or a verified answer of a gateway.
+struct ReportPayment {
+  OrderReference reference;  // the order id as sent
+  OrderId order_id;          // nil where the reference is not the form of an id
+  GatewayName gateway;
+  TransactionId transaction_id;
+  Money amount;
+  bool success = true;
+  std::optional<Time> sent_at;    // signed time of this sending; none: not checked
+  std::int64_t tolerance_ms = 0;  // zero switches the check off
+  std::optional<Time> paid_at;    // signed payment time; none: the time of arrival decides
+  LatePolicy late_policy = LatePolicy::review;
+  ExceptionId exception_id;  // fresh, with the shard that the order id or reference names
+  Currency currency;
+  std::uint32_t merchant = 0;
+  SignatureScheme scheme = SignatureScheme::fields;
+  KeyId key_id;
+  Digest evidence_digest{};
+  std::string_view evidence;          // the body as received
+  std::string_view evidence_headers;  // webhook-id, webhook-timestamp, webhook-signature; one a line
+};
+
+// The same order has one reference, whichever form of its id was sent.
+ExceptionKey exception_key(const ReportPayment& payment, ExceptionKind kind);
+
+struct CloseOrder {
+  OrderId order_id;
+};
+
+struct ExpireOrder {
+  OrderId order_id;
+};
+
+struct RequestRefund {
+  OrderId order_id;
+  RefundId refund_id;
+  std::optional<Money> amount;  // none: the rest
+  bool settle_now = true;       // the gateway needs no call of its own
+};
+
+struct SettleRefund {
+  OrderId order_id;
+  RefundId refund_id;
+  bool succeeded = true;
+};
+
+struct SpendBalance {
+  Account account;
+  DebitId debit_id;
+  Money amount;
+  Memo memo;
+  Currency currency;
+  std::uint32_t merchant = 0;
+  std::uint8_t shard = 0;  // the account's
+};
+
+struct ResolveException {
+  ExceptionId exception_id;
+  ExceptionAction action = ExceptionAction::dismiss;  // credit, refund or dismiss
+  Note note;
+};
+
+// Reads. What they show is durable before they are answered; an overdue order that they touch is expired
+// first.
+struct ReadOrder {
+  OrderId order_id;
+};
+struct ExplainOrder {
+  OrderId order_id;
+};
+struct ReadBalance {
+  Account account;
+};
+struct ListOrders {
+  Account account;
+  std::optional<OrderStatus> status;
+  unsigned limit = 20;
+  OrderId from;  // the cursor: the first to examine; nil: the newest
+};
+struct ListEntries {
+  Account account;
+  unsigned limit = 20;
+  EntryId from;  // the cursor; nil: the newest
+};
+// Over all shards.
+struct ListExceptions {
+  bool only_open = false;
+  unsigned limit = 20;
+  ExceptionId before;  // the cursor: only those placed before it; nil: the newest
+};
+
+// Changes come first: their index is stored in the journal and never changes.
+using Command = std::variant<PlaceOrder, SimulatePayment, ReportPayment, CloseOrder, ExpireOrder,
+                             RequestRefund, SettleRefund, SpendBalance, ResolveException, ReadOrder,
+                             ExplainOrder, ReadBalance, ListOrders, ListEntries, ListExceptions>;
+constexpr std::size_t kChangeCommands = 9;
+
+constexpr bool is_change(const Command& command) noexcept { return command.index() < kChangeCommands; }
+
+}  // namespace recharge

@@ -1,0 +1,309 @@
+#include "core/journal_record.h"
+
+#include "core/record_fields.h"
+
+namespace recharge {
+namespace {
+
+constexpr std::size_t kMaxFactBytes = 768;
+constexpr std::size_t kMaxCommandBytes = 1024;  // without the evidence
+static_assert(sizeof(Fact) < kMaxFactBytes);
+
+template <class T, class U>
+concept Is = std::is_same_v<std::remove_const_t<T>, U>;
+
+template <class A, Is<PlaceOrder> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.order_id);
+  field(archive, command.account);
+  field(archive, command.amount);
+  field(archive, command.gateway);
+  field(archive, command.subject);
+  field(archive, command.currency);
+  field(archive, command.merchant);
+  field(archive, command.expire_after_ms);
+  bool keyed = !command.idempotency_key.is_nil();
+  field(archive, keyed);
+  if (!keyed) return;
+  field(archive, command.idempotency_key.bytes);
+  field(archive, command.request_body);
+  field(archive, command.idempotency_retention_ms);
+}
+
+template <class A, Is<SimulatePayment> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.order_id);
+  field(archive, command.gateway);
+  field(archive, command.transaction_id);
+  field(archive, command.approved);
+}
+
+template <class A, Is<ReportPayment> T>
+void fields(A& archive, T& command) noexcept {
+  bool has_id = !command.order_id.is_nil();  // then the reference is its text
+  field(archive, has_id);
+  if (has_id) {
+    field(archive, command.order_id);
+  } else {
+    field(archive, command.reference);
+  }
+  if constexpr (A::kReads) {
+    if (has_id) static_cast<void>(command.reference.assign(command.order_id.to_text()));
+  }
+  field(archive, command.gateway);
+  field(archive, command.transaction_id);
+  field(archive, command.amount);
+  field(archive, command.success);
+  optional_field(archive, command.sent_at);
+  field(archive, command.tolerance_ms);
+  optional_field(archive, command.paid_at);
+  enumerated(archive, command.late_policy, LatePolicy::refund);
+  field(archive, command.currency);
+  field(archive, command.merchant);
+  enumerated(archive, command.scheme, SignatureScheme::both);
+  field(archive, command.key_id);
+  field(archive, command.evidence);
+  field(archive, command.evidence_headers);
+  if constexpr (A::kReads) command.evidence_digest = digest_of(command.evidence);
+}
+
+template <class A, class T>
+requires Is<T, CloseOrder> || Is<T, ExpireOrder>
+void fields(A& archive, T& command) noexcept { field(archive, command.order_id); }
+
+template <class A, Is<RequestRefund> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.order_id);
+  field(archive, command.refund_id);
+  optional_field(archive, command.amount);
+  field(archive, command.settle_now);
+}
+
+template <class A, Is<SettleRefund> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.order_id);
+  field(archive, command.refund_id);
+  field(archive, command.succeeded);
+}
+
+template <class A, Is<SpendBalance> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.account);
+  field(archive, command.debit_id);
+  field(archive, command.amount);
+  field(archive, command.memo);
+  field(archive, command.currency);
+  field(archive, command.merchant);
+  field(archive, command.shard);
+}
+
+template <class A, Is<ResolveException> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.exception_id);
+  enumerated(archive, command.action, ExceptionAction::dismiss);
+  field(archive, command.note);
+}
+
+// What facts share with the command of their record is not written twice.
+template <class A>
+void field_known(A& archive, auto& value, const auto& known) noexcept {
+  bool same = false;
+  if constexpr (!A::kReads) same = value == known;
+  field(archive, same);
+  if (!same) {
+    field(archive, value);
+  } else if constexpr (A::kReads) {
+    value = known;
+  }
+}
+
+struct Known {
+  OrderId order_id;
+  TransactionId transaction_id;
+  const ReportPayment* payment = nullptr;
+  Time now;
+};
+
+template <class A, Is<OrderPlaced> T>
+void fact_fields(A& archive, T& fact, const Known& known) noexcept {
+  field_known(archive, fact.order.id, known.order_id);
+  field(archive, fact.order.account);
+  field(archive, fact.order.amount);
+  field(archive, fact.order.expires_at);
+  field(archive, fact.order.gateway);
+  field(archive, fact.order.subject);
+  field(archive, fact.order.previous);
+  field(archive, fact.order.currency);
+  field(archive, fact.order.merchant);
+  field(archive, fact.pending_after);
+  bool keyed = !fact.idempotency.key.is_nil();
+  field(archive, keyed);
+  if (keyed) fields(archive, fact.idempotency);
+}
+
+template <class A, Is<OrderChanged> T>
+void fact_fields(A& archive, T& fact, const Known& known) noexcept {
+  field_known(archive, fact.order_id, known.order_id);
+  enumerated(archive, fact.event, OrderEvent::exception_kept);
+  field(archive, fact.fields);
+  enumerated(archive, fact.from, OrderStatus::partially_refunded);
+  enumerated(archive, fact.status, OrderStatus::partially_refunded);
+  if (fact.from != fact.status) {
+    field(archive, fact.from_count_after);
+    field(archive, fact.status_count_after);
+  }
+  if (fact.fields & kGatewayField) field(archive, fact.gateway);
+  if (fact.fields & kTransactionField) field_known(archive, fact.transaction_id, known.transaction_id);
+  if (fact.fields & kPaidAtField) field_known(archive, fact.paid_at, known.now);
+  if (fact.fields & kRechargedAtField) field_known(archive, fact.recharged_at, known.now);
+  if (fact.fields & kEndedAtField) field_known(archive, fact.ended_at, known.now);
+  if (fact.fields & kRefundFields) {
+    field(archive, fact.refunded);
+    field(archive, fact.refund_reserved);
+  }
+  if (fact.fields & kExceptionsField) field(archive, fact.exceptions);
+  if constexpr (A::kReads) {
+    if ((fact.fields & kEvidenceFields) == 0) return;
+    if (known.payment == nullptr) return archive.fail();
+    fact.evidence = known.payment->evidence_digest;
+    fact.evidence_key = known.payment->key_id;
+    fact.evidence_at = known.now;
+  }
+}
+
+template <class A, Is<TransferPosted> T>
+void fact_fields(A& archive, T& fact, const Known& known) noexcept {
+  auto& transfer = fact.transfer;
+  field(archive, transfer.id);
+  enumerated(archive, transfer.kind, TransferKind::exception_dismissed);
+  field(archive, transfer.debit);
+  field(archive, transfer.credit);
+  field(archive, transfer.amount);
+  field(archive, transfer.debit_balance_after);
+  field(archive, transfer.credit_balance_after);
+  field_known(archive, transfer.order_id, known.order_id);
+  field(archive, transfer.transaction_id);
+  field(archive, transfer.previous);
+  field(archive, transfer.currency);
+  field(archive, transfer.merchant);
+  field(archive, fact.users_after);
+}
+
+template <class A, Is<ExceptionOpened> T>
+void fact_fields(A& archive, T& fact, const Known&) noexcept {
+  fields(archive, fact.exception);
+  field(archive, fact.open_after);
+}
+
+template <class A, Is<ExceptionResolved> T>
+void fact_fields(A& archive, T& fact, const Known&) noexcept {
+  field(archive, fact.exception_id);
+  enumerated(archive, fact.kind, ExceptionKind::balance_limit);
+  enumerated(archive, fact.action, ExceptionAction::superseded);
+  field(archive, fact.resolved_at);
+  field(archive, fact.note);
+  field(archive, fact.open_after);
+}
+
+template <class A, Is<RefundRecorded> T>
+void fact_fields(A& archive, T& fact, const Known&) noexcept {
+  fields(archive, fact.refund);
+}
+
+template <class A, Is<DebitRecorded> T>
+void fact_fields(A& archive, T& fact, const Known&) noexcept {
+  fields(archive, fact.debit);
+}
+
+Known known_of(const Command& command, Time now) noexcept {
+  Known known;
+  known.now = now;
+  std::visit(
+      [&](const auto& c) {
+        if constexpr (requires { c.order_id; }) known.order_id = c.order_id;
+        if constexpr (requires { c.transaction_id; }) known.transaction_id = c.transaction_id;
+      },
+      command);
+  known.payment = std::get_if<ReportPayment>(&command);
+  return known;
+}
+
+// Reads the alternative of the variant that stands at `index`.
+template <std::size_t I = 0, class Variant, class Read>
+bool read_alternative(std::size_t index, std::size_t alternatives, Variant& variant,
+                      const Read& read) noexcept {
+  if constexpr (I < std::variant_size_v<Variant>) {
+    if (index >= alternatives) return false;
+    if (index != I) return read_alternative<I + 1>(index, alternatives, variant, read);
+    read(variant.template emplace<I>());
+    return true;
+  } else {
+    return false;
+  }
+}
+
+}  // namespace
+
+std::size_t max_record_bytes(const Command& command) noexcept {
+  std::size_t size = kMaxCommandBytes + kMaxFacts * kMaxFactBytes;
+  if (const auto* payment = std::get_if<ReportPayment>(&command)) {
+    size += payment->evidence.size() + payment->evidence_headers.size();
+  }
+  return size;
+}
+
+Result<std::size_t> encode_record(const Command& command, const Facts& facts, Circumstances circumstances,
+                                  std::span<std::byte> room) noexcept {
+  ByteWriter writer(room);
+  writer.fixed(kRecordVersion);
+  writer.fixed(static_cast<std::uint8_t>(command.index()));
+  writer.fixed(circumstances.shard);
+  field(writer, std::as_const(circumstances.now));
+  std::visit(
+      [&](const auto& c) {
+        if constexpr (requires { fields(writer, c); }) {
+          fields(writer, c);
+        } else {
+          writer.fail();  // reads are not journaled
+        }
+      },
+      command);
+  const Known known = known_of(command, circumstances.now);
+  writer.fixed(static_cast<std::uint8_t>(facts.size()));
+  for (const auto& fact : facts) {
+    writer.fixed(static_cast<std::uint8_t>(fact.index()));
+    std::visit([&](const auto& f) { fact_fields(writer, f, known); }, fact);
+  }
+  if (!writer.ok()) return Errc::full;
+  return writer.size();
+}
+
+Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& record) noexcept {
+  ByteReader reader(bytes);
+  const auto version = reader.fixed<std::uint8_t>();
+  if (reader.ok() && version > kRecordVersion) return Errc::newer_format;
+  if (version != kRecordVersion) return Errc::damaged;
+  const auto kind = reader.fixed<std::uint8_t>();
+  record.circumstances.shard = reader.fixed<std::uint8_t>();
+  field(reader, record.circumstances.now);
+  const bool known_kind = read_alternative(kind, kChangeCommands, record.command, [&](auto& command) {
+    if constexpr (requires { fields(reader, command); }) fields(reader, command);
+  });
+  if (!known_kind || !reader.ok()) return Errc::damaged;
+  const Known known = known_of(record.command, record.circumstances.now);
+  const auto count = reader.fixed<std::uint8_t>();
+  if (count > kMaxFacts) return Errc::damaged;
+  record.facts.clear();
+  for (unsigned i = 0; i < count && reader.ok(); ++i) {
+    const auto index = reader.fixed<std::uint8_t>();
+    auto& fact = record.facts.emplace_back();
+    if (!read_alternative(index, std::variant_size_v<Fact>, fact,
+                          [&](auto& f) { fact_fields(reader, f, known); })) {
+      return Errc::damaged;
+    }
+  }
+  if (!reader.at_end()) return Errc::damaged;
+  return {};
+}
+
+}  // namespace recharge

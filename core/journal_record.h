@@ -1,0 +1,34 @@
+// Purpose: one accepted command with its facts, as the bytes of one journal record. The command is kept too,
+// so that the outcomes of two builds can be compared, and as evidence. Lifetime: a decoded record's
+// string_views point into the bytes that it was decoded from. Errors: Errc::full where the room is too small,
+// Errc::newer_format, Errc::damaged.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "core/command.h"
+#include "core/fact.h"
+#include "core/transition.h"
+
+namespace recharge {
+
+// The first byte of every record. Decoders of every released version stay.
+constexpr std::uint8_t kRecordVersion = 1;
+
+struct JournalRecord {
+  Circumstances circumstances;
+  Command command;
+  Facts facts;
+};
+
+// An upper bound for encode_record() of this command and any facts that it can lead to.
+std::size_t max_record_bytes(const Command& command) noexcept;
+
+// The number of bytes written.
+Result<std::size_t> encode_record(const Command& command, const Facts& facts, Circumstances circumstances,
+                                  std::span<std::byte> room) noexcept;
+
+Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& record) noexcept;
+
+}  // namespace recharge

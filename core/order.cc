@@ -1,0 +1,29 @@
+#include "core/order.h"
+
+#include <array>
+
+namespace recharge {
+namespace {
+
+constexpr std::array<std::string_view, kOrderStatuses> kStatusTexts = {
+    "pending", "paid", "recharged", "failed", "closed", "expired", "refunded", "partially_refunded"};
+
+}  // namespace
+
+std::string_view to_text(OrderStatus status) noexcept {
+  return kStatusTexts[static_cast<std::size_t>(status)];
+}
+
+Result<OrderStatus> parse_order_status(std::string_view text) noexcept {
+  for (std::size_t i = 0; i < kStatusTexts.size(); ++i) {
+    if (kStatusTexts[i] == text) return static_cast<OrderStatus>(i);
+  }
+  return Errc::invalid_text;
+}
+
+std::string_view to_text(RefundStatus status) noexcept {
+  constexpr std::array<std::string_view, 3> texts = {"pending", "succeeded", "failed"};
+  return texts[static_cast<std::size_t>(status)];
+}
+
+}  // namespace recharge

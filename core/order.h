@@ -1,0 +1,84 @@
+// Purpose: a top-up order, from its placing to its credit and beyond, and what belongs to it: its refunds.
+// Lifetime: trivially copyable records; owned by the shard of their id. Units: Money in minor units, Time in
+// ms.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "core/currency.h"
+#include "core/digest.h"
+#include "core/money.h"
+#include "core/names.h"
+#include "core/time.h"
+#include "core/uuid.h"
+
+namespace recharge {
+
+// Stored as a byte: the values never change.
+enum class OrderStatus : std::uint8_t {
+  pending = 0,
+  paid = 1,  // a simulated payment; only a verified callback or query credits
+  recharged = 2,
+  failed = 3,
+  closed = 4,
+  expired = 5,
+  refunded = 6,
+  partially_refunded = 7,
+};
+constexpr std::size_t kOrderStatuses = 8;
+
+std::string_view to_text(OrderStatus status) noexcept;
+Result<OrderStatus> parse_order_status(std::string_view text) noexcept;
+
+// Credited, whatever was refunded since.
+constexpr bool is_credited(OrderStatus status) noexcept {
+  return status == OrderStatus::recharged || status == OrderStatus::refunded ||
+         status == OrderStatus::partially_refunded;
+}
+// Waits for a payment, and expires without one.
+constexpr bool awaits_payment(OrderStatus status) noexcept {
+  return status == OrderStatus::pending || status == OrderStatus::failed;
+}
+
+struct Order {
+  OrderId id;  // carries the time of placing and the shard
+  Account account;
+  Money amount;
+  Money refunded;         // settled
+  Money refund_reserved;  // taken from the balance, not yet settled
+  Time expires_at;
+  Time paid_at;       // the verified payment time, or that of the simulated payment
+  Time recharged_at;  // when the balance went up
+  Time ended_at;      // when it failed, was closed, or expired; the latest of them
+  TransactionId transaction_id;
+  GatewayName gateway;
+  Subject subject;
+  OrderId previous;              // the account's order before this one; nil: its first
+  Digest evidence{};             // of the callback that decided the payment, as received
+  KeyId evidence_key;            // which secret verified it; empty: no callback yet
+  Time evidence_at;              // its arrival
+  std::uint16_t exceptions = 0;  // kept for this order, resolved ones included
+  OrderStatus status = OrderStatus::pending;
+  Currency currency;
+  std::uint32_t merchant = 0;
+
+  Time created_at() const noexcept { return id.time(); }
+  // Past its time and still unpaid: to be expired by whoever touches it.
+  bool is_overdue(Time now) const noexcept { return awaits_payment(status) && now > expires_at; }
+};
+
+enum class RefundStatus : std::uint8_t { pending = 0, succeeded = 1, failed = 2 };
+std::string_view to_text(RefundStatus status) noexcept;
+
+struct Refund {
+  OrderId order_id;
+  RefundId refund_id;  // unique within its order
+  Money amount;
+  Time created_at;
+  Time settled_at;
+  RefundStatus status = RefundStatus::pending;
+};
+
+}  // namespace recharge

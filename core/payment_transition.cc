@@ -1,0 +1,238 @@
+// Payments: what a verified report of a gateway, or the simulated gateway, does to an order.
+#include <cstdlib>
+
+#include "core/decider.h"
+
+namespace recharge {
+namespace {
+
+bool is_stale(const ReportPayment& command, Time now) noexcept {
+  if (!command.sent_at || command.tolerance_ms == 0) return false;
+  return command.sent_at->ms > now.ms + command.tolerance_ms ||
+         command.sent_at->ms < now.ms - command.tolerance_ms;
+}
+
+// The simulated gateway has no callbacks of its own: they come to the native endpoint.
+bool may_complete(const GatewayName& bound, const GatewayName& reporting) noexcept {
+  if (bound.empty() || bound == reporting) return true;
+  return bound.view() == kSimulatedGateway && reporting.view() == kNativeGateway;
+}
+
+}  // namespace
+
+GatewayName Decider::gateway_of(const ReportPayment& command) const noexcept {
+  if (has_order() && !order_.gateway.empty() && may_complete(order_.gateway, command.gateway))
+    return order_.gateway;
+  return command.gateway;
+}
+
+void Decider::bind_gateway(OrderChanged& change, const GatewayName& gateway) noexcept {
+  if (order_.gateway == gateway) return;
+  change.fields |= kGatewayField;
+  change.gateway = gateway;
+}
+
+void Decider::take_evidence(OrderChanged& change, const ReportPayment& command) noexcept {
+  change.fields |= kEvidenceFields;
+  change.evidence = command.evidence_digest;
+  change.evidence_key = command.key_id;
+  change.evidence_at = now();
+}
+
+void Decider::operator()(const SimulatePayment& command) {
+  if (!has_order()) return end(OutcomeCode::order_not_found);
+  expire_if_overdue();
+  if (order_.status == OrderStatus::paid || is_credited(order_.status))
+    return show_order(OutcomeCode::payment_simulated);
+  if (!awaits_payment(order_.status)) return show_order(OutcomeCode::invalid_state);
+  if (!order_.gateway.empty() && order_.gateway != command.gateway) return end(OutcomeCode::gateway_mismatch);
+  if (!command.approved) {
+    if (order_.status == OrderStatus::pending) {
+      auto change = order_change(OrderEvent::payment_failed, OrderStatus::failed);
+      change.fields = kEndedAtField;
+      change.ended_at = now();
+      bind_gateway(change, command.gateway);
+      change_order(change);
+    }
+    return end(OutcomeCode::payment_declined);
+  }
+  auto change = order_change(OrderEvent::payment_simulated, OrderStatus::paid);
+  change.fields = kTransactionField | kPaidAtField;
+  change.transaction_id = command.transaction_id;
+  change.paid_at = now();
+  bind_gateway(change, command.gateway);
+  change_order(change);
+  show_order(OutcomeCode::payment_simulated);
+}
+
+void Decider::operator()(const ReportPayment& command) {
+  if (command.success) {
+    report_success(command);
+  } else {
+    report_failure(command);
+  }
+}
+
+// The order of these checks is that of the replies: the first that fails answers.
+void Decider::report_success(const ReportPayment& command) {
+  const bool credited = has_order() && is_credited(order_.status);
+  if (was_settled_by_operator()) return end(OutcomeCode::already_processed);
+  if (!credited && is_stale(command, now())) {
+    return keep(command, ExceptionKind::stale_callback, OutcomeCode::stale_signature);
+  }
+  if (!has_order()) return keep(command, ExceptionKind::unknown_order, OutcomeCode::order_not_found);
+  expire_if_overdue();
+  if (!may_complete(order_.gateway, command.gateway)) {
+    return keep(command, ExceptionKind::gateway_mismatch, OutcomeCode::kept_for_review);
+  }
+  if (command.amount != order_.amount || command.currency != order_.currency) {
+    return keep(command, ExceptionKind::amount_mismatch, OutcomeCode::kept_for_review);
+  }
+  if (credited) {
+    if (order_.transaction_id == command.transaction_id) return end(OutcomeCode::already_processed);
+    return keep(command, ExceptionKind::duplicate_payment, OutcomeCode::kept_for_review);
+  }
+  if (records_.kept[static_cast<std::size_t>(ExceptionKind::balance_limit)] != nullptr) {
+    return keep(command, ExceptionKind::balance_limit, OutcomeCode::kept_for_review);
+  }
+  const bool on_time = command.paid_at && *command.paid_at <= order_.expires_at;
+  if (order_.status == OrderStatus::closed || (order_.status == OrderStatus::expired && !on_time)) {
+    return report_late(command);
+  }
+  credit_order(command);
+}
+
+void Decider::report_late(const ReportPayment& command) {
+  const auto* earlier = records_.kept[static_cast<std::size_t>(ExceptionKind::late_payment)];
+  if (earlier == nullptr && command.late_policy == LatePolicy::credit) return credit_order(command);
+  keep(command, ExceptionKind::late_payment, OutcomeCode::kept_for_review);
+  if (earlier != nullptr || command.late_policy != LatePolicy::refund) return;
+  PaymentException kept;
+  for (const auto& fact : facts_) {
+    if (const auto* opened = std::get_if<ExceptionOpened>(&fact)) kept = opened->exception;
+  }
+  if (kept.id.is_nil()) return;  // it could not be kept
+  Note note;
+  static_cast<void>(note.assign("refunded by policy"));
+  if (!settle_exception(kept, ExceptionAction::refund, note))
+    RECHARGE_CHECK(!"money just kept cannot be moved");
+}
+
+// Whatever an operator did with this payment's money, a repeat of it changes nothing.
+bool Decider::was_settled_by_operator() const noexcept {
+  for (const auto* kept : records_.kept) {
+    if (kept == nullptr) continue;
+    if (kept->action == ExceptionAction::credit || kept->action == ExceptionAction::refund) return true;
+  }
+  return false;
+}
+
+bool Decider::was_kept() const noexcept {
+  for (const auto* kept : records_.kept) {
+    if (kept != nullptr) return true;
+  }
+  return false;
+}
+
+// The payment came again, fresh: what was kept of it as stale or with another amount, is now settled by this
+// report.
+bool Decider::supersede_earlier(ExceptionKind except) {
+  for (auto kind : {ExceptionKind::stale_callback, ExceptionKind::amount_mismatch}) {
+    const auto* kept = records_.kept[static_cast<std::size_t>(kind)];
+    if (kind == except || kept == nullptr || !kept->is_open()) continue;
+    if (!settle_exception(*kept, ExceptionAction::superseded, {})) return false;
+  }
+  return true;
+}
+
+void Decider::credit_order(const ReportPayment& command) {
+  const auto gateway = gateway_of(command);
+  const auto after = add(account_.balance, command.amount);
+  if (!after || *after > kMaxBalance) {
+    return keep(command, ExceptionKind::balance_limit, OutcomeCode::kept_for_review);
+  }
+  if (!supersede_earlier(ExceptionKind::balance_limit) ||
+      !post(TransferKind::recharge, house(LedgerAccountKind::clearing, gateway), user(), command.amount,
+            order_.id, {})) {
+    facts_.clear();
+    return end(OutcomeCode::balance_limit);
+  }
+  auto change = order_change(OrderEvent::recharged, OrderStatus::recharged);
+  change.fields = kTransactionField | kPaidAtField | kRechargedAtField;
+  change.transaction_id = command.transaction_id;
+  change.paid_at = command.paid_at.value_or(now());
+  change.recharged_at = now();
+  bind_gateway(change, gateway);
+  take_evidence(change, command);
+  change_order(change);
+  end(OutcomeCode::recharge_succeeded);
+}
+
+// Once for each payment and kind, however often it is repeated.
+void Decider::keep(const ReportPayment& command, ExceptionKind kind, OutcomeCode code) {
+  outcome_.exception_kind = kind;
+  if (const auto* earlier = records_.kept[static_cast<std::size_t>(kind)]) {
+    const bool dismissed = !earlier->is_open() && code == OutcomeCode::kept_for_review;
+    return end(dismissed ? OutcomeCode::already_processed : code);
+  }
+  if (kind == ExceptionKind::stale_callback && was_kept()) return end(code);
+  if (kind != ExceptionKind::stale_callback && !supersede_earlier(kind)) {
+    facts_.clear();
+    return end(OutcomeCode::balance_limit);
+  }
+  const auto gateway = gateway_of(command);
+  PaymentException exception;
+  exception.id = command.exception_id;
+  exception.kind = kind;
+  exception.reference = exception_key(command, kind).reference;
+  if (has_order()) {
+    exception.order_id = order_.id;
+    exception.account = order_.account;
+  }
+  exception.gateway = gateway;
+  exception.transaction_id = command.transaction_id;
+  exception.amount = command.amount;
+  exception.paid_at = command.paid_at.value_or(Time{});
+  exception.evidence = command.evidence_digest;
+  exception.evidence_key = command.key_id;
+  exception.currency = command.currency;
+  exception.merchant = command.merchant;
+  if (!has_order()) {
+    order_.currency = command.currency;
+    order_.merchant = command.merchant;
+  }
+  if (!post(TransferKind::payment_kept, house(LedgerAccountKind::clearing, gateway),
+            house(LedgerAccountKind::suspense, gateway), command.amount, exception.order_id,
+            command.transaction_id)) {
+    facts_.clear();
+    return end(OutcomeCode::balance_limit);
+  }
+  const auto open_after = ++totals_.open_exceptions[static_cast<std::size_t>(kind)];
+  facts_.emplace_back(ExceptionOpened{exception, open_after});
+  if (has_order()) {
+    auto change = order_change(OrderEvent::exception_kept, order_.status);
+    change.fields = kExceptionsField;
+    change.exceptions = order_.exceptions == UINT16_MAX ? order_.exceptions
+                                                        : static_cast<std::uint16_t>(order_.exceptions + 1);
+    change_order(change);
+  }
+  end(code);
+}
+
+void Decider::report_failure(const ReportPayment& command) {
+  if (has_order() && is_credited(order_.status)) return end(OutcomeCode::already_processed);
+  if (is_stale(command, now())) return end(OutcomeCode::stale_signature);
+  if (!has_order()) return end(OutcomeCode::order_not_found);
+  expire_if_overdue();
+  if (order_.status != OrderStatus::pending || !may_complete(order_.gateway, command.gateway)) {
+    return end(OutcomeCode::already_processed);
+  }
+  auto change = order_change(OrderEvent::payment_failed, OrderStatus::failed);
+  change.fields = kEndedAtField;
+  change.ended_at = now();
+  take_evidence(change, command);
+  change_order(change);
+  end(OutcomeCode::payment_failure_recorded);
+}
+
+}  // namespace recharge

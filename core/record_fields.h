@@ -1,0 +1,92 @@
+// Purpose: the fields of records, in the order in which they are stored, in the journal and in the books
+// alike. Internal to the codecs. A change here is a change of format: see the golden files of the tests.
+#pragma once
+
+#include "core/codec.h"
+#include "core/idempotency.h"
+#include "core/ledger.h"
+#include "core/order.h"
+#include "core/payment_exception.h"
+
+namespace recharge {
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, LedgerAccount>
+void field(A& archive, T& account) noexcept {
+  enumerated(archive, account.kind, LedgerAccountKind::spending);
+  if (account.kind == LedgerAccountKind::user) {
+    field(archive, account.user);
+  } else {
+    field(archive, account.gateway);
+  }
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Refund>
+void fields(A& archive, T& refund) noexcept {
+  field(archive, refund.order_id);
+  field(archive, refund.refund_id);
+  field(archive, refund.amount);
+  field(archive, refund.created_at);
+  field(archive, refund.settled_at);
+  enumerated(archive, refund.status, RefundStatus::failed);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Debit>
+void fields(A& archive, T& debit) noexcept {
+  field(archive, debit.account);
+  field(archive, debit.debit_id);
+  field(archive, debit.amount);
+  field(archive, debit.memo);
+  field(archive, debit.entry_id);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Transfer>
+void fields(A& archive, T& transfer) noexcept {
+  field(archive, transfer.id);
+  enumerated(archive, transfer.kind, TransferKind::exception_dismissed);
+  field(archive, transfer.debit);
+  field(archive, transfer.credit);
+  field(archive, transfer.amount);
+  field(archive, transfer.debit_balance_after);
+  field(archive, transfer.credit_balance_after);
+  field(archive, transfer.order_id);
+  field(archive, transfer.transaction_id);
+  field(archive, transfer.previous);
+  field(archive, transfer.currency);
+  field(archive, transfer.merchant);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, IdempotencyRecord>
+void fields(A& archive, T& record) noexcept {
+  field(archive, record.key.bytes);
+  field(archive, record.body);
+  field(archive, record.order_id);
+  field(archive, record.created_at);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, PaymentException>
+void fields(A& archive, T& exception) noexcept {
+  field(archive, exception.id);
+  enumerated(archive, exception.kind, ExceptionKind::balance_limit);
+  field(archive, exception.reference);
+  field(archive, exception.order_id);
+  field(archive, exception.account);
+  field(archive, exception.gateway);
+  field(archive, exception.transaction_id);
+  field(archive, exception.amount);
+  field(archive, exception.paid_at);
+  field(archive, exception.evidence);
+  field(archive, exception.evidence_key);
+  enumerated(archive, exception.action, ExceptionAction::superseded);
+  field(archive, exception.resolved_at);
+  field(archive, exception.note);
+  field(archive, exception.currency);
+  field(archive, exception.merchant);
+}
+
+}  // namespace recharge

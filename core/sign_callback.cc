@@ -1,0 +1,27 @@
+#include "core/sign_callback.h"
+
+#include <sodium.h>
+
+#include "core/hmac_sha256_key.h"
+#include "core/key_ring.h"
+
+namespace recharge {
+
+Result<std::string> sign_fields(const Secret& secret, std::string_view canonical) {
+  if (is_public_key(secret)) return Errc::invalid_text;
+  const Hmac hmac = HmacSha256Key(secret).sign({canonical});
+  char hex[2 * sizeof hmac + 1];
+  return std::string(sodium_bin2hex(hex, sizeof hex, hmac.data(), hmac.size()));
+}
+
+Result<std::string> sign_standard(const Secret& secret, std::string_view id, std::string_view timestamp,
+                                  std::string_view body) {
+  const auto key = standard_webhooks_key(secret);
+  if (!key) return key.error();
+  const Hmac hmac = HmacSha256Key(*key).sign({id, ".", timestamp, ".", body});
+  char base64[sodium_base64_ENCODED_LEN(sizeof hmac, sodium_base64_VARIANT_ORIGINAL)];
+  sodium_bin2base64(base64, sizeof base64, hmac.data(), hmac.size(), sodium_base64_VARIANT_ORIGINAL);
+  return std::string("v1,") + base64;
+}
+
+}  // namespace recharge

@@ -1,0 +1,44 @@
+// Purpose: takes commands from io threads, has each executed by the thread that owns its shard, and hands the
+// outcome back when everything that it shows is durable.
+// Owner threads: every method with a `thread` argument is called on that io thread only.
+// Lifetime: outlives the io threads. Errors: within outcomes; submit() itself cannot fail.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/command.h"
+#include "server/operation.h"
+
+namespace recharge {
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  virtual unsigned threads() const noexcept = 0;
+
+  // Starts the operation. Its complete() is called from a later turn() of the same thread.
+  virtual void submit(unsigned thread, Operation& operation) noexcept = 0;
+
+  // Once after each poll batch: executes what other threads sent, publishes the journal records of the batch,
+  // wakes whom that concerns, and completes operations. True where anything was completed or executed.
+  virtual bool turn(unsigned thread) noexcept = 0;
+
+  // An eventfd that becomes readable when turn(thread) has something to do. The loop reads it empty, then
+  // turns.
+  virtual int wake_fd(unsigned thread) const noexcept = 0;
+
+  // Operations of this thread that were submitted and not completed.
+  virtual std::size_t in_flight(unsigned thread) const noexcept = 0;
+
+  // The thread's time: that of the current batch, and never before an earlier one.
+  virtual Time now(unsigned thread) const noexcept = 0;
+
+  // Pure look-ups, on any thread.
+  virtual std::uint8_t shard_of(std::string_view account) const noexcept = 0;
+  virtual OrderId fresh_order_id(unsigned thread, std::uint8_t shard) noexcept = 0;
+  virtual ExceptionId fresh_exception_id(unsigned thread, std::uint8_t shard) noexcept = 0;
+};
+
+}  // namespace recharge

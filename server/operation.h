@@ -1,0 +1,30 @@
+// Purpose: one request on its way through the engine: its command, the bytes that the command points to, and
+// its outcome. Owner: the io thread that made it, but for the time between submit() and complete(). Lifetime:
+// its owner keeps it until complete() was called; then it may be used again.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/command.h"
+#include "core/outcome.h"
+
+namespace recharge {
+
+struct Operation {
+  Command command;
+  Outcome outcome;
+  std::string evidence;          // ReportPayment::evidence points here
+  std::string evidence_headers;  // ReportPayment::evidence_headers points here
+  // Called on the owner's thread, never from within submit(), once the outcome may be shown.
+  void (*complete)(Operation& operation) noexcept = nullptr;
+  void* context = nullptr;  // the owner's, for complete()
+
+  // The engine's own: where the operation came from, and what its outcome waits for.
+  unsigned origin = 0;
+  unsigned waits_for_thread = 0;
+  std::uint64_t waits_for_number = 0;
+  unsigned pending_parts = 0;  // of a command over all shards
+};
+
+}  // namespace recharge

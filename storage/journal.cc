@@ -1,0 +1,124 @@
+#include "storage/journal.h"
+
+namespace recharge {
+namespace {
+
+StorageError error_of(boost::system::error_code code, const JournalOptions& options, const char* what) {
+  return {code, options.directory, 0, what};
+}
+
+StorageResult<void> check_options(const JournalOptions& options) {
+  const bool sizes_fit = options.max_group_bytes >= 2 * kSectorBytes && options.max_group_bytes <= kMaxGroupBytes &&
+                         options.max_group_bytes % kSectorBytes == 0 && options.segment_bytes % kSectorBytes == 0 &&
+                         options.segment_bytes >= 2 * options.max_group_bytes + kSectorBytes &&
+                         options.ring_bytes >= kSectorBytes;
+  if (!sizes_fit) return error_of(Errc::out_of_range, options, "the sizes of segment, group and ring do not fit");
+  if (options.producers == 0 || options.producers > kMaxProducers) {
+    return error_of(Errc::out_of_range, options, "the number of producers");
+  }
+  return {};
+}
+
+// The segment in which the next group lies; made when the journal is empty.
+StorageResult<Segment> segment_at_end(FileSystem& files, const JournalOptions& options, const JournalPosition& end,
+                                      const std::vector<std::uint64_t>& numbers) {
+  if (numbers.empty()) {
+    if (end != JournalPosition{}) return error_of(Errc::damaged, options, "the journal is empty");
+    return make_segment(files, options.directory, end.segment, options.segment_bytes);
+  }
+  auto segment = open_segment(files, options.directory, end.segment, FileSystem::Access::read_write);
+  if (segment && segment->bytes < options.max_group_bytes + kSectorBytes) {
+    return StorageError{Errc::out_of_range, segment->path, 0, "the segment is smaller than the largest group"};
+  }
+  return segment;
+}
+
+// Of the segments behind the end, which recovery found to be all zero, the next is kept if it has the right size.
+StorageResult<std::optional<Segment>> prepared_segment(FileSystem& files, const JournalOptions& options,
+                                                       const JournalPosition& end,
+                                                       const std::vector<std::uint64_t>& numbers) {
+  std::optional<Segment> prepared;
+  for (auto number = numbers.rbegin(); number != numbers.rend() && *number > end.segment; ++number) {
+    auto segment = open_segment(files, options.directory, *number, FileSystem::Access::read_write);
+    if (!segment) return segment.error();
+    if (*number == end.segment + 1 && segment->bytes == options.segment_bytes) {
+      prepared = std::move(*segment);
+    } else if (auto removed = remove_segment(files, options.directory, *number); !removed) {
+      return removed.error();
+    }
+  }
+  return prepared;
+}
+
+}  // namespace
+
+StorageResult<std::unique_ptr<Journal>> Journal::open(FileSystem& files, const JournalOptions& options,
+                                                      const JournalPosition& end, JournalHooks hooks) {
+  initialize_hashing();
+  if (auto checked = check_options(options); !checked) return checked.error();
+  if (auto removed = remove_unfinished_segments(files, options.directory); !removed) return removed.error();
+  auto numbers = list_segments(files, options.directory);
+  if (!numbers) return numbers.error();
+  auto segment = segment_at_end(files, options, end, *numbers);
+  if (!segment) return segment.error();
+  auto prepared = prepared_segment(files, options, end, *numbers);
+  if (!prepared) return prepared.error();
+
+  auto preparer = std::make_unique<SegmentPreparer>(files, options, end.segment + 1);
+  auto committer = std::make_unique<GroupCommitter>(options, *preparer, std::move(*segment), end, std::move(hooks));
+  if (*prepared) preparer->adopt(std::move(**prepared));
+  return std::make_unique<Journal>(std::move(preparer), std::move(committer));
+}
+
+Journal::Journal(std::unique_ptr<SegmentPreparer> preparer, std::unique_ptr<GroupCommitter> committer)
+    : preparer_(std::move(preparer)), committer_(std::move(committer)) {}
+
+Journal::~Journal() { stop(); }
+
+void Journal::start() {
+  RECHARGE_STORAGE_INVARIANT(!journal_thread_.joinable() && !stopping_);
+  journal_thread_ = std::thread([this] { run_committer(); });
+  preparer_thread_ = std::thread([this] { run_preparer(); });
+}
+
+void Journal::stop() {
+  stopping_.store(true, std::memory_order_release);
+  work_.fetch_add(1, std::memory_order_release);
+  work_.notify_all();
+  if (journal_thread_.joinable()) journal_thread_.join();
+  preparer_->stop();
+  if (preparer_thread_.joinable()) preparer_thread_.join();
+}
+
+void Journal::publish(unsigned producer) noexcept {
+  if (!committer_->publish(producer)) return;
+  work_.fetch_add(1, std::memory_order_release);
+  work_.notify_one();
+}
+
+StorageResult<std::size_t> Journal::step() {
+  RECHARGE_STORAGE_INVARIANT(!journal_thread_.joinable());
+  if (auto prepared = preparer_->prepare_step(); !prepared) {
+    committer_->fail(prepared.error());
+    return prepared.error();
+  }
+  return committer_->commit_group();
+}
+
+void Journal::run_committer() {
+  for (;;) {
+    const std::uint32_t seen = work_.load(std::memory_order_acquire);
+    const bool stopping = stopping_.load(std::memory_order_acquire);
+    auto written = committer_->commit_group();
+    if (!written) return;  // on_fatal has been called
+    if (*written > 0) continue;
+    if (stopping) return;
+    work_.wait(seen, std::memory_order_acquire);
+  }
+}
+
+void Journal::run_preparer() {
+  if (auto prepared = preparer_->run(); !prepared) committer_->fail(prepared.error());
+}
+
+}  // namespace recharge
