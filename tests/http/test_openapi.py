@@ -145,3 +145,15 @@ def test_money_format(text, good):
 
 def test_served_as_it_stands(api):
     assert expect(api.get("/openapi.json"), 200).body == OPENAPI_FILE.read_bytes()
+
+
+@pytest.mark.parametrize("path, method", [row[1:3] for row in OPERATIONS if "{gateway}" not in row[1]],
+                         ids=[row[0] for row in OPERATIONS if "{gateway}" not in row[1]])
+def test_every_operation_is_routed(api, path, method):
+    target = path.replace("{account}", "13812345678")
+    target = re.sub(r"\{[^}]*\}", "0190a1b2-c3d4-7e5f-8a6b-0123456789ab", target)
+    reply = api.request(method.upper(), target, b"" if method == "post" else None)
+    assert reply.status == 200 or reply["error"] not in ("not_found", "method_not_allowed")
+    other = api.request("DELETE", target)
+    assert {name.strip() for name in expect(other, 405).header("allow").split(",")} - {"HEAD"} == {
+        name.upper() for name in DOC["paths"][path]}
