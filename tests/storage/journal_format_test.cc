@@ -62,8 +62,9 @@ TEST(JournalFormat, HeaderBytesAreAsDocumented) {
             "0807060504030201"
             "7b68e5cf8b010000"
             "abababababababababababababababababababababababababababababababab");
-  std::vector<std::byte> covered(bytes.begin(), bytes.begin() + 112);
-  covered.insert(covered.end(), bytes.begin() + 160, bytes.begin() + 460);
+  std::vector<std::byte> covered(112 + 300);
+  std::memcpy(covered.data(), group.data(), 112);
+  std::memcpy(covered.data() + 112, group.data() + kGroupHeaderBytes, 300);
   const auto* raw = reinterpret_cast<const unsigned char*>(covered.data());
   std::array<unsigned char, 32> hash{};
   crypto_generichash(hash.data(), hash.size(), raw, covered.size(), nullptr, 0);
