@@ -12,27 +12,13 @@
 #include <vector>
 
 #include "storage/file.h"
-#include "storage/journal_format.h"
+#include "storage/journal_group.h"
 #include "storage/journal_options.h"
 #include "storage/journal_position.h"
 #include "storage/segment.h"
 #include "storage/storage_error.h"
 
 namespace recharge {
-
-struct JournalGroup {
-  std::uint64_t segment = 0;
-  std::uint64_t offset = 0;
-  std::uint64_t bytes = 0;  // with header and padding
-  std::uint64_t sequence = 0;
-  std::int64_t wall_ms = 0;
-  JournalHash hash{};
-  std::vector<std::span<const std::byte>> records;
-
-  RecordPosition record_position(std::size_t index) const noexcept {
-    return {segment, offset, sequence, static_cast<std::uint32_t>(index)};
-  }
-};
 
 // What lies behind the last valid group. Known when next() has returned nullptr.
 struct JournalTail {
@@ -65,12 +51,5 @@ class JournalReader {
   explicit JournalReader(std::unique_ptr<Walk> walk);
   std::unique_ptr<Walk> walk_;
 };
-
-// One group, its own hashes checked but not its place in the chain: to look at a record again. The group
-// holds the bytes in `buffer`. May run beside a journal that is being written, for positions that are
-// durable.
-StorageResult<JournalGroup> read_group(FileSystem& files, const JournalOptions& options,
-                                       std::uint64_t segment, std::uint64_t offset,
-                                       std::vector<std::byte>& buffer);
 
 }  // namespace recharge
