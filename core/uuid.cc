@@ -1,8 +1,8 @@
 #include "core/uuid.h"
 
-#include <boost/assert.hpp>
 #include <cstddef>
 
+#include "core/check.h"
 #include "core/lower_hex.h"
 
 namespace recharge {
@@ -16,7 +16,7 @@ constexpr bool dash_before_byte(std::size_t i) noexcept { return i == 4 || i == 
 }  // namespace
 
 UuidBytes make_uuid_v7(Time time, std::uint8_t shard, const std::array<std::uint8_t, 10>& random) noexcept {
-  BOOST_ASSERT(time.ms >= 0 && time.ms < std::int64_t{1} << 48);
+  RECHARGE_CHECK(time.ms >= 0 && time.ms < std::int64_t{1} << 48);
   UuidBytes bytes;
   for (std::size_t i = 0; i < 6; ++i) bytes[i] = static_cast<std::uint8_t>(time.ms >> (40 - 8 * i));
   bytes[6] = static_cast<std::uint8_t>(0x70 | (random[0] & 0x0f));
