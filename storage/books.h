@@ -1,8 +1,8 @@
-// Purpose: the seam of the books: the records as of a position in the journal, in tables ordered by key. LMDB keeps
-// them in the running server, an ordered map in simulation. Written by checkpoints alone, always from facts.
-// Owner: Books::write by the checkpoint thread (or recovery); a BooksSnapshot by one io thread.
-// Lifetime: bytes read through a snapshot stay valid until it is released. Errors: errno's category for the disk
-// (ENOSPC and EDQUOT leave the books as they were), Errc::damaged for what LMDB finds.
+// Purpose: the seam of the books: the records as of a position in the journal, in tables ordered by key. LMDB
+// keeps them in the running server, an ordered map in simulation. Written by checkpoints alone, always from
+// facts. Owner: Books::write by the checkpoint thread (or recovery); a BooksSnapshot by one io thread.
+// Lifetime: bytes read through a snapshot stay valid until it is released. Errors: errno's category for the
+// disk (ENOSPC and EDQUOT leave the books as they were), Errc::damaged for what LMDB finds.
 #pragma once
 
 #include <cstddef>

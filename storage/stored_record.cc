@@ -11,7 +11,8 @@ namespace {
 static_assert(crypto_shorthash_BYTES == 8 && crypto_shorthash_KEYBYTES == sizeof(HashKey));
 constexpr std::size_t kChecksumBytes = 8;
 
-// An order's texts that come after its placing have their room from the start; longer ones make the row grow once.
+// An order's texts that come after its placing have their room from the start; longer ones make the row grow
+// once.
 constexpr std::size_t kTransactionRoom = 40;
 constexpr std::size_t kGatewayRoom = 16;
 constexpr std::size_t kKeyIdRoom = 16;
@@ -84,10 +85,9 @@ void stored(A& archive, T& account) noexcept {
 }
 
 template <class A, class T>
-  requires Is<T, Transfer> || Is<T, Refund> || Is<T, Debit> || Is<T, PaymentException> || Is<T, IdempotencyRecord>
-void stored(A& archive, T& record) noexcept {
-  fields(archive, record);
-}
+requires Is<T, Transfer> || Is<T, Refund> || Is<T, Debit> || Is<T, PaymentException> ||
+    Is<T, IdempotencyRecord>
+void stored(A& archive, T& record) noexcept { fields(archive, record); }
 
 template <class A, Is<ExceptionKeyRow> T>
 void stored(A& archive, T& row) noexcept {

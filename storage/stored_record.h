@@ -1,7 +1,7 @@
-// Purpose: records as rows of the books: a key, and a value of a checksum, a format byte and the fields. The checksum
-// (SipHash-2-4, keyed by the data folder) covers table, key and value, so that a flipped bit or a row in the wrong
-// place is found when it is read. An order has its final size from its placing.
-// Lifetime: StoredRow owns its bytes. Errors: Errc::damaged, Errc::newer_format. Formats: storage/README.md.
+// Purpose: records as rows of the books: a key, and a value of a checksum, a format byte and the fields. The
+// checksum (SipHash-2-4, keyed by the data folder) covers table, key and value, so that a flipped bit or a
+// row in the wrong place is found when it is read. An order has its final size from its placing. Lifetime:
+// StoredRow owns its bytes. Errors: Errc::damaged, Errc::newer_format. Formats: storage/README.md.
 #pragma once
 
 #include <boost/container/static_vector.hpp>

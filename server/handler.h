@@ -1,0 +1,95 @@
+// Purpose: what stands between HTTP and the engine: plain functions from a request to a command or a reply, and from
+// an outcome to a reply. None of them knows a socket.
+// Owner: an io thread; a context is its own. Lifetime: of the thread.
+#pragma once
+
+#include <re2/re2.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json_object.h"
+#include "server/engine.h"
+#include "server/key_rings.h"
+#include "server/metrics.h"
+#include "server/operation.h"
+#include "server/random_source.h"
+#include "server/reply.h"
+#include "server/request.h"
+#include "server/settings.h"
+
+namespace recharge {
+
+// What all io threads share, and read only.
+struct ServiceState {
+  std::function<std::string()> metrics_page;
+  std::function<bool()> is_ready;  // not draining, and the store takes changes
+};
+
+struct HandlerContext {
+  const Settings& settings;
+  const RE2& account_pattern;
+  Engine& engine;
+  unsigned thread;
+  ThreadMetrics& metrics;
+  const ServiceState& service;
+  std::vector<CallbackGate> gates;  // the first is that of /api/payment_callback; replaced by a reload
+  JsonReader json;
+  RandomSource random;
+  std::string scratch;
+};
+
+enum class Step { reply, submit };
+
+// Fills operation.command and answers submit, or fills the reply. `parameter` is the decoded part of the path.
+using Begin = Step (*)(const Request& request, std::string_view parameter, HandlerContext& context,
+                       Operation& operation, Reply& reply);
+// Fills the reply from operation.outcome.
+using Finish = void (*)(const Operation& operation, HandlerContext& context, Reply& reply);
+// After the outcome: true where the operation was filled with a command that is to follow, with the reply already made.
+using FollowUp = bool (*)(Operation& operation, HandlerContext& context, Reply& reply);
+
+// Empty, or one that callbacks are taken from.
+bool is_known_gateway(const Settings& settings, std::string_view name) noexcept;
+
+Step place_order(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+void show_placed_order(const Operation&, HandlerContext&, Reply&);
+
+Step pay(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+void show_payment(const Operation&, HandlerContext&, Reply&);
+bool report_simulated_payment(Operation&, HandlerContext&, Reply&);
+
+Step payment_callback(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+Step gateway_callback(const Request&, std::string_view gateway, HandlerContext&, Operation&, Reply&);
+void acknowledge_callback(const Operation&, HandlerContext&, Reply&);
+
+Step check_balance(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+void show_balance(const Operation&, HandlerContext&, Reply&);
+Step list_entries(const Request&, std::string_view account, HandlerContext&, Operation&, Reply&);
+void show_entries(const Operation&, HandlerContext&, Reply&);
+Step debit(const Request&, std::string_view account, HandlerContext&, Operation&, Reply&);
+void show_debit(const Operation&, HandlerContext&, Reply&);
+
+Step read_order(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
+void show_order(const Operation&, HandlerContext&, Reply&);
+Step list_orders(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+void show_orders(const Operation&, HandlerContext&, Reply&);
+Step explain_order(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
+void show_explanation(const Operation&, HandlerContext&, Reply&);
+Step close_order(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
+Step refund(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
+void show_refund(const Operation&, HandlerContext&, Reply&);
+
+Step list_exceptions(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+void show_exceptions(const Operation&, HandlerContext&, Reply&);
+Step resolve_exception(const Request&, std::string_view exception, HandlerContext&, Operation&, Reply&);
+void show_exception(const Operation&, HandlerContext&, Reply&);
+
+Step livez(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+Step readyz(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+Step metrics_page(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+Step openapi_page(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+
+}  // namespace recharge

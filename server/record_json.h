@@ -1,0 +1,16 @@
+// Purpose: the JSON forms of records in replies: order, ledger entry, refund, exception.
+#pragma once
+
+#include "core/ledger.h"
+#include "core/order.h"
+#include "core/payment_exception.h"
+#include "server/json_text.h"
+
+namespace recharge {
+
+void write_order(JsonText& json, const Order& order);
+void write_entry(JsonText& json, const Transfer& transfer);
+void write_refund(JsonText& json, const Refund& refund);
+void write_exception(JsonText& json, const PaymentException& exception);
+
+}  // namespace recharge

@@ -1,0 +1,291 @@
+#include "server/settings.h"
+
+#include <arpa/inet.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/currency.h"
+#include "server/settings_reader.h"
+
+extern char** environ;
+
+namespace recharge {
+namespace {
+
+constexpr std::int64_t kMaxTimeoutMs = 3'600'000;
+constexpr std::int64_t kMaxThreads = 64;  // a shard is never split
+constexpr std::string_view kNotInThisBuild = "not in this build";
+
+bool is_cidr(const std::string& text) {
+  const std::size_t slash = text.find('/');
+  const std::string address = text.substr(0, slash);
+  unsigned char bytes[16];
+  const bool four = inet_pton(AF_INET, address.c_str(), bytes) == 1;
+  if (!four && inet_pton(AF_INET6, address.c_str(), bytes) != 1) return false;
+  if (slash == std::string::npos) return true;
+  unsigned bits = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data() + slash + 1, end, bits);
+  return parsed.ec == std::errc() && parsed.ptr == end && bits <= (four ? 32U : 128U);
+}
+
+bool is_gateway_name(std::string_view name) {
+  return !name.empty() && name.size() <= GatewayName::kCapacity &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
+}
+
+void choose(SettingsReader& reader, const std::string& path, std::string& value,
+            std::initializer_list<std::string_view> allowed) {
+  if (auto text = reader.text(path)) value = *text;
+  if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
+  std::string list;
+  for (std::string_view word : allowed) list.append(list.empty() ? "" : ", ").append(word);
+  reader.refuse(path, "must be one of " + list);
+}
+
+template <class T>
+void take(SettingsReader& reader, const std::string& path, T& value, std::int64_t least, std::int64_t most) {
+  if (auto number = reader.integer(path, least, most)) value = static_cast<T>(*number);
+}
+
+void read_server(SettingsReader& reader, ServerSettings& server) {
+  if (auto text = reader.text("server.listen")) {
+    auto listen = parse_listen(*text);
+    if (!listen) reader.refuse("server.listen", "must be HOST:PORT with a numeric address");
+    server.listen = *listen;
+  }
+  take(reader, "server.threads", server.threads, 1, kMaxThreads);
+  take(reader, "server.max_body_bytes", server.max_body_bytes, 1024, 16 << 20);
+  take(reader, "server.max_header_bytes", server.max_header_bytes, 1024, 1 << 20);
+  take(reader, "server.request_timeout_ms", server.request_timeout_ms, 100, kMaxTimeoutMs);
+  take(reader, "server.idle_timeout_ms", server.idle_timeout_ms, 100, kMaxTimeoutMs);
+  take(reader, "server.drain_timeout_ms", server.drain_timeout_ms, 100, kMaxTimeoutMs);
+  take(reader, "server.max_connections", server.max_connections, 1, 1'000'000);
+  if (auto proxies = reader.texts("server.trusted_proxies")) server.trusted_proxies = *proxies;
+  for (const std::string& proxy : server.trusted_proxies) {
+    if (!is_cidr(proxy)) reader.refuse("server.trusted_proxies", proxy + " is not an address or a CIDR range");
+  }
+}
+
+void read_store(SettingsReader& reader, StoreSettings& store) {
+  if (auto kind = reader.text("store.kind")) store.kind = *kind;
+  if (store.kind == "postgres") reader.refuse("store.kind", "postgres: " + std::string(kNotInThisBuild));
+  if (store.kind != "lmdb") reader.refuse("store.kind", "must be lmdb");
+  if (auto dir = reader.text("store.data_dir")) {
+    if (dir->empty()) reader.refuse("store.data_dir", "must not be empty");
+    store.data_dir = *dir;
+  }
+  choose(reader, "store.journal_retention", store.journal_retention, {"all"});
+  take(reader, "store.segment_bytes", store.segment_bytes, 8 << 20, std::int64_t{4} << 30);
+  take(reader, "store.checkpoint_interval_ms", store.checkpoint_interval_ms, 100, kMaxTimeoutMs);
+  take(reader, "store.checkpoint_bytes", store.checkpoint_bytes, 1 << 20, std::int64_t{16} << 30);
+}
+
+void read_orders(SettingsReader& reader, OrderSettings& orders) {
+  if (auto code = reader.text("orders.currency")) orders.currency_code = *code;
+  const auto currency = currency_from_code(orders.currency_code);
+  if (!currency) reader.refuse("orders.currency", "must be an ISO 4217 code of a currency with two fraction digits");
+  orders.currency = *currency;
+  if (auto amount = reader.text("orders.max_amount")) {
+    const auto money = parse_money(*amount);
+    if (!money || !money->is_positive() || *money > kMaxBalance) {
+      reader.refuse("orders.max_amount", "must be an amount such as \"1000000.00\"");
+    }
+    orders.max_amount = *money;
+  }
+  if (auto seconds = reader.integer("orders.expire_after_s", 1, 10 * 365 * 86'400LL)) {
+    orders.expire_after_ms = *seconds * 1000;
+  }
+  std::string late = "review";
+  choose(reader, "orders.late_payment", late, {"review", "credit", "refund"});
+  orders.late_payment = late == "credit" ? LatePolicy::credit : late == "refund" ? LatePolicy::refund : LatePolicy::review;
+  if (auto seconds = reader.integer("orders.idempotency_retention_s", 86'400, 10 * 365 * 86'400LL)) {
+    orders.idempotency_retention_ms = *seconds * 1000;
+  }
+}
+
+void read_callback(SettingsReader& reader, CallbackSettings& callback) {
+  callback.secrets = reader.secrets("callback.secrets");
+  SecretSource single;
+  if (auto text = reader.text("callback.secret")) {
+    if (text->empty()) reader.refuse("callback.secret", "a secret must not be empty");
+    single.text = SecretText(*text);
+  }
+  if (auto file = reader.text("callback.secret_file")) {
+    if (file->empty()) reader.refuse("callback.secret_file", "must not be empty");
+    if (!single.text.empty()) reader.refuse("callback.secret_file", "give either secret or secret_file");
+    single.file = reader.file_path(*file);
+  }
+  if (!single.text.empty() || !single.file.empty()) {
+    single.id = "default";
+    callback.secrets.push_back(std::move(single));
+  }
+  if (auto seconds = reader.integer("callback.tolerance_s", 0, 365 * 86'400LL)) callback.tolerance_ms = *seconds * 1000;
+  if (auto fields = reader.texts("callback.required_fields")) callback.required_fields = *fields;
+  for (const std::string& field : callback.required_fields) {
+    if (field.empty()) reader.refuse("callback.required_fields", "a field's name must not be empty");
+  }
+}
+
+GatewaySettings read_gateway(SettingsReader& reader, const std::string& name) {
+  const std::string path = "gateway." + name;
+  if (reader.section(path) == nullptr) reader.refuse(path, "must be a section");
+  if (!is_gateway_name(name)) reader.refuse(path, "a gateway's name is 1 to 32 of a-z, 0-9, _ and -");
+  GatewaySettings gateway;
+  gateway.name = name;
+  std::string kind = name == kSimulatedGatewayName ? "simulated" : "";
+  if (auto text = reader.text(path + ".kind")) kind = *text;
+  for (std::string_view later : {"alipay", "wechat", "stripe", "standard"}) {
+    if (kind == later) reader.refuse(path + ".kind", kind + ": " + std::string(kNotInThisBuild));
+  }
+  if (kind == "simulated") {
+    if (name != kSimulatedGatewayName) reader.refuse(path, "a simulated gateway is named simulated");
+    if (auto rate = reader.fraction(path + ".success_rate")) gateway.success_rate = *rate;
+    if (auto automatic = reader.boolean(path + ".auto_callback")) gateway.auto_callback = *automatic;
+    if (auto allow = reader.boolean(path + ".allow_simulated")) gateway.allow_simulated = *allow;
+  } else if (kind == "native") {
+    if (name == kNativeGatewayName || name == kSimulatedGatewayName) reader.refuse(path, "this name is taken");
+    gateway.kind = GatewayKind::native;
+    gateway.secrets = reader.secrets(path + ".secrets");
+    if (gateway.secrets.empty()) reader.refuse(path, "needs secrets");
+  } else {
+    reader.refuse(path + ".kind", "must be simulated or native");
+  }
+  return gateway;
+}
+
+void read_rest(SettingsReader& reader, Settings& settings) {
+  if (auto pattern = reader.text("accounts.pattern")) settings.account_pattern = *pattern;
+  if (const RE2 compiled(settings.account_pattern, RE2::Quiet); !compiled.ok()) {
+    reader.refuse("accounts.pattern", compiled.error());
+  }
+  std::string mode = "off";
+  if (auto text = reader.text("auth.mode")) mode = *text;
+  if (mode == "jwt") reader.refuse("auth.mode", "jwt: " + std::string(kNotInThisBuild));
+  if (mode != "off") reader.refuse("auth.mode", "must be off");
+  if (auto open = reader.boolean("auth.allow_open")) settings.allow_open = *open;
+  choose(reader, "log.level", settings.log.level, {"trace", "debug", "info", "warn", "error"});
+  choose(reader, "log.format", settings.log.format, {"auto", "text", "json"});
+  if (auto access = reader.boolean("log.access")) settings.log.access = *access;
+  for (const char* section : {"tls", "rate_limit"}) {
+    for (const std::string& name : reader.names_in(section)) {
+      const std::string path = std::string(section) + "." + name;
+      if (name != "enabled" || reader.boolean(path) != false) reader.refuse(path, std::string(kNotInThisBuild));
+    }
+  }
+  for (const std::string& name : reader.names_in("gateway")) settings.gateways.push_back(read_gateway(reader, name));
+}
+
+void check_rules(const SettingsReader& reader, Settings& settings) {
+  const bool loopback = settings.server.listen.is_loopback();
+  if (!loopback && !settings.allow_open) {
+    reader.refuse("server.listen", "without authentication only loopback is listened on, unless auth.allow_open is true");
+  }
+  const auto is_simulated = [](const GatewaySettings& gateway) { return gateway.kind == GatewayKind::simulated; };
+  const auto simulated = std::find_if(settings.gateways.begin(), settings.gateways.end(), is_simulated);
+  if (simulated != settings.gateways.end() && settings.gateways.size() > 1) {
+    reader.refuse("gateway.simulated", "the simulated gateway is there only while no other is configured");
+  }
+  if (settings.gateways.empty()) {
+    GatewaySettings gateway;
+    gateway.name = kSimulatedGatewayName;
+    settings.gateways.push_back(std::move(gateway));
+  }
+  const GatewaySettings* stands = settings.simulated();
+  if (stands != nullptr && !loopback && !stands->allow_simulated) {
+    reader.refuse("gateway.simulated",
+                  "the simulated gateway answers on loopback only, unless gateway.simulated.allow_simulated is true");
+  }
+}
+
+toml::table parse_file(const std::filesystem::path& file) {
+  try {
+    return toml::parse_file(file.string());
+  } catch (const toml::parse_error& error) {
+    const auto at = error.source().begin;
+    const std::string where = at ? ":" + std::to_string(at.line) + ":" + std::to_string(at.column) : "";
+    throw SettingsError(file.string() + where + ": " + std::string(error.description()));
+  }
+}
+
+}  // namespace
+
+bool ListenAddress::is_loopback() const noexcept {
+  in6_addr six{};
+  if (inet_pton(AF_INET6, host.c_str(), &six) == 1) return IN6_IS_ADDR_LOOPBACK(&six);
+  return host.starts_with("127.");
+}
+
+std::string ListenAddress::to_text() const {
+  const bool six = host.find(':') != std::string::npos;
+  return (six ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+std::optional<ListenAddress> parse_listen(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon + 1 == text.size()) return std::nullopt;
+  ListenAddress address;
+  const std::string_view digits = text.substr(colon + 1);
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), address.port);
+  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) return std::nullopt;
+  address.host = text.substr(0, colon);
+  if (address.host == "localhost") address.host = "127.0.0.1";
+  unsigned char bytes[16];
+  if (address.host.starts_with('[') && address.host.ends_with(']')) {
+    address.host = address.host.substr(1, address.host.size() - 2);
+    if (inet_pton(AF_INET6, address.host.c_str(), bytes) != 1) return std::nullopt;
+  } else if (inet_pton(AF_INET, address.host.c_str(), bytes) != 1) {
+    return std::nullopt;
+  }
+  return address;
+}
+
+const GatewaySettings* Settings::gateway(std::string_view name) const noexcept {
+  for (const GatewaySettings& gateway : gateways) {
+    if (gateway.name == name) return &gateway;
+  }
+  return nullptr;
+}
+
+const GatewaySettings* Settings::simulated() const noexcept {
+  const GatewaySettings* found = gateway(kSimulatedGatewayName);
+  return found != nullptr && found->kind == GatewayKind::simulated ? found : nullptr;
+}
+
+bool Settings::needs_generated_secret() const noexcept { return callback.secrets.empty() && simulated() != nullptr; }
+
+bool Settings::takes_native() const noexcept { return !callback.secrets.empty() || needs_generated_secret(); }
+
+Environment process_environment() {
+  Environment environment;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return environment;
+}
+
+Settings load_settings(const FlagSettings& flags, const Environment& environment) {
+  toml::table document;
+  if (flags.config) document = parse_file(*flags.config);
+  SettingsReader reader(std::move(document), flags.config ? flags.config->string() : "", environment);
+  Settings settings;
+  read_server(reader, settings.server);
+  read_store(reader, settings.store);
+  read_orders(reader, settings.orders);
+  read_callback(reader, settings.callback);
+  read_rest(reader, settings);
+  reader.refuse_unknown();
+  if (flags.listen) settings.server.listen = *flags.listen;
+  if (flags.data_dir) settings.store.data_dir = *flags.data_dir;
+  if (flags.threads) settings.server.threads = *flags.threads;
+  check_rules(reader, settings);
+  return settings;
+}
+
+}  // namespace recharge

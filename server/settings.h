@@ -1,0 +1,123 @@
+// Purpose: everything that an operator can set, with its default.
+// Lifetime: made once at start, immutable after; a reload makes another one, of which only secrets and the log level
+// are taken over. Units: in the names. Errors: SettingsError, at start-up and in a reload only.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/command.h"
+#include "server/secret_source.h"
+
+namespace recharge {
+
+// Says where, as file:line:column or the variable's name, and what is wrong.
+class SettingsError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct ListenAddress {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8080;  // 0: any free one
+  bool is_loopback() const noexcept;
+  std::string to_text() const;  // IPv6 in brackets
+};
+// HOST:PORT with a numeric address, [IPv6]:PORT, or localhost. None: not of that form.
+std::optional<ListenAddress> parse_listen(std::string_view text);
+
+struct ServerSettings {
+  ListenAddress listen;
+  unsigned threads = 0;  // 0: one per core
+  std::size_t max_body_bytes = 65536;
+  std::size_t max_header_bytes = 16384;
+  std::int64_t request_timeout_ms = 10'000;
+  std::int64_t idle_timeout_ms = 75'000;
+  std::int64_t drain_timeout_ms = 10'000;
+  unsigned max_connections = 10'000;
+  std::vector<std::string> trusted_proxies;  // CIDR
+};
+
+struct StoreSettings {
+  std::string kind = "lmdb";
+  std::filesystem::path data_dir = "data";
+  std::string journal_retention = "all";
+  std::uint64_t segment_bytes = 64 << 20;
+  std::int64_t checkpoint_interval_ms = 5'000;
+  std::uint64_t checkpoint_bytes = 64 << 20;
+};
+
+struct OrderSettings {
+  std::string currency_code = "CNY";
+  Currency currency;
+  Money max_amount = Money::from_minor_units(100'000'000);
+  std::int64_t expire_after_ms = 1'800'000;
+  LatePolicy late_payment = LatePolicy::review;
+  std::int64_t idempotency_retention_ms = 86'400'000;
+};
+
+struct CallbackSettings {
+  std::vector<SecretSource> secrets;
+  std::int64_t tolerance_ms = 300'000;  // zero: the timestamp is not compared
+  std::vector<std::string> required_fields = {"order_id", "transaction_id", "amount", "status", "timestamp"};
+};
+
+struct LogSettings {
+  std::string level = "info";   // trace, debug, info, warn, error
+  std::string format = "auto";  // text, json; auto: text on a terminal
+  bool access = false;          // a line for each request
+};
+
+enum class GatewayKind : std::uint8_t { simulated, native };
+
+struct GatewaySettings {
+  std::string name;
+  GatewayKind kind = GatewayKind::simulated;
+  double success_rate = 1.0;
+  bool auto_callback = false;
+  bool allow_simulated = false;
+  std::vector<SecretSource> secrets;  // of a native one
+};
+
+// Of the callbacks at /api/payment_callback.
+constexpr std::string_view kNativeGatewayName = "native";
+constexpr std::string_view kSimulatedGatewayName = "simulated";
+
+struct Settings {
+  ServerSettings server;
+  StoreSettings store;
+  std::string account_pattern = "^1[3-9][0-9]{9}$";
+  OrderSettings orders;
+  bool allow_open = false;
+  CallbackSettings callback;
+  LogSettings log;
+  std::vector<GatewaySettings> gateways;
+
+  const GatewaySettings* gateway(std::string_view name) const noexcept;
+  const GatewaySettings* simulated() const noexcept;
+  bool takes_native() const noexcept;  // callbacks at /api/payment_callback can be verified
+  bool needs_generated_secret() const noexcept;  // neither a callback secret nor a gateway but the simulated one
+};
+
+// What the command line says; it wins over everything else.
+struct FlagSettings {
+  std::optional<std::filesystem::path> config;
+  std::optional<ListenAddress> listen;
+  std::optional<std::filesystem::path> data_dir;
+  std::optional<unsigned> threads;
+};
+
+using Environment = std::map<std::string, std::string>;
+Environment process_environment();
+
+// Flag over environment over file over default; then the rules that hold between settings.
+// Throws SettingsError.
+Settings load_settings(const FlagSettings& flags, const Environment& environment);
+
+}  // namespace recharge

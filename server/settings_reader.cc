@@ -1,0 +1,225 @@
+#include "server/settings_reader.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+namespace recharge {
+namespace {
+
+constexpr std::string_view kPrefix = "RECHARGED_";
+
+std::vector<std::string> split(std::string_view text, std::string_view separator) {
+  std::vector<std::string> parts;
+  while (true) {
+    const std::size_t at = text.find(separator);
+    parts.emplace_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + separator.size());
+  }
+}
+
+const toml::node* walk(const toml::table& document, std::string_view path) {
+  const toml::node* node = &document;
+  for (const std::string& part : split(path, ".")) {
+    const toml::table* table = node->as_table();
+    node = table == nullptr ? nullptr : table->get(part);
+    if (node == nullptr) return nullptr;
+  }
+  return node;
+}
+
+}  // namespace
+
+SettingsReader::SettingsReader(toml::table document, std::string file, const Environment& environment)
+    : document_(std::move(document)), file_(std::move(file)) {
+  for (const auto& [variable, value] : environment) {
+    if (variable.starts_with(kPrefix) && variable.find("__") != std::string::npos) lay_over(variable, value);
+  }
+}
+
+void SettingsReader::lay_over(const std::string& variable, const std::string& value) {
+  std::string lower = variable.substr(kPrefix.size());
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::vector<std::string> parts = split(lower, "__");
+  toml::table* table = &document_;
+  std::string path;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].empty()) throw SettingsError(variable + ": not the name of a setting");
+    path += (i == 0 ? "" : ".") + parts[i];
+    if (i + 1 == parts.size()) break;
+    if (!table->contains(parts[i])) table->insert(parts[i], toml::table());
+    table = table->get(parts[i])->as_table();
+    if (table == nullptr) throw SettingsError(variable + ": not the name of a setting");
+  }
+  variables_[path] = variable;
+  if (value.starts_with("[")) {
+    try {
+      toml::table parsed = toml::parse("value = " + value);
+      table->insert_or_assign(parts.back(), std::move(*parsed["value"].as_array()));
+    } catch (const toml::parse_error& error) {
+      throw SettingsError(variable + ": " + std::string(error.description()));
+    }
+  } else {
+    table->insert_or_assign(parts.back(), value);
+  }
+}
+
+const toml::table* SettingsReader::section(std::string_view path) const {
+  const toml::node* node = walk(document_, path);
+  if (node != nullptr && !node->is_table()) refuse(std::string(path), "must be a section");
+  return node == nullptr ? nullptr : node->as_table();
+}
+
+std::vector<std::string> SettingsReader::names_in(std::string_view path) const {
+  std::vector<std::string> names;
+  if (const toml::table* table = section(path)) {
+    for (const auto& [key, value] : *table) names.emplace_back(key.str());
+  }
+  return names;
+}
+
+bool SettingsReader::has(const std::string& path) const { return walk(document_, path) != nullptr; }
+
+const toml::node* SettingsReader::find(const std::string& path) {
+  known_.insert(path);
+  return walk(document_, path);
+}
+
+void SettingsReader::refuse(const std::string& path, const std::string& what) const {
+  const auto variable = variables_.find(path);
+  if (variable != variables_.end()) throw SettingsError(variable->second + ": " + what);
+  const toml::node* node = walk(document_, path);
+  if (node == nullptr || !node->source().begin) throw SettingsError((file_.empty() ? "settings" : file_) + ": " + path + ": " + what);
+  const auto at = node->source().begin;
+  throw SettingsError(file_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " + path + ": " + what);
+}
+
+std::optional<std::string> SettingsReader::text(const std::string& path) {
+  const toml::node* node = find(path);
+  if (node == nullptr) return std::nullopt;
+  if (!node->is_string()) refuse(path, "must be a text");
+  return **node->as_string();
+}
+
+std::optional<std::int64_t> SettingsReader::integer(const std::string& path, std::int64_t least, std::int64_t most) {
+  const toml::node* node = find(path);
+  if (node == nullptr) return std::nullopt;
+  std::int64_t value = 0;
+  if (const auto* number = node->as_integer()) {
+    value = **number;
+  } else if (node->is_string() && from_environment(path)) {
+    const std::string& digits = **node->as_string();
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) refuse(path, "must be an integer");
+  } else {
+    refuse(path, "must be an integer");
+  }
+  if (value < least || value > most) {
+    refuse(path, "must be from " + std::to_string(least) + " to " + std::to_string(most));
+  }
+  return value;
+}
+
+std::optional<double> SettingsReader::fraction(const std::string& path) {
+  const toml::node* node = find(path);
+  if (node == nullptr) return std::nullopt;
+  double value = -1;
+  if (const auto* number = node->as_floating_point()) {
+    value = **number;
+  } else if (const auto* whole = node->as_integer()) {
+    value = static_cast<double>(**whole);
+  } else if (node->is_string() && from_environment(path)) {
+    const std::string& digits = **node->as_string();
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) value = -1;
+  }
+  if (!(value >= 0 && value <= 1)) refuse(path, "must be a number from 0 to 1");
+  return value;
+}
+
+std::optional<bool> SettingsReader::boolean(const std::string& path) {
+  const toml::node* node = find(path);
+  if (node == nullptr) return std::nullopt;
+  if (const auto* value = node->as_boolean()) return **value;
+  if (node->is_string() && from_environment(path)) {
+    const std::string& word = **node->as_string();
+    if (word == "true" || word == "1") return true;
+    if (word == "false" || word == "0") return false;
+  }
+  refuse(path, "must be true or false");
+}
+
+std::optional<std::vector<std::string>> SettingsReader::texts(const std::string& path) {
+  const toml::node* node = find(path);
+  if (node == nullptr) return std::nullopt;
+  if (node->is_string() && from_environment(path)) {
+    const std::string& list = **node->as_string();
+    return list.empty() ? std::vector<std::string>() : split(list, ",");
+  }
+  if (!node->is_array()) refuse(path, "must be an array of texts");
+  std::vector<std::string> result;
+  for (const toml::node& element : *node->as_array()) {
+    if (!element.is_string()) refuse(path, "must be an array of texts");
+    result.push_back(**element.as_string());
+  }
+  return result;
+}
+
+std::filesystem::path SettingsReader::file_path(std::string_view text) const {
+  const std::filesystem::path path(text);
+  return path.is_absolute() || file_.empty() ? path : std::filesystem::path(file_).parent_path() / path;
+}
+
+SecretSource SettingsReader::secret(const toml::table& entry, const std::string& path) {
+  SecretSource source;
+  for (const auto& [key, value] : entry) {
+    if (!value.is_string()) refuse(path, std::string(key.str()) + " must be a text");
+    const std::string& text = **value.as_string();
+    if (key.str() == "id") {
+      source.id = text;
+    } else if (key.str() == "secret") {
+      if (text.empty()) refuse(path, "a secret must not be empty");
+      source.text = SecretText(text);
+    } else if (key.str() == "secret_file") {
+      if (text.empty()) refuse(path, "secret_file must not be empty");
+      source.file = file_path(text);
+    } else {
+      refuse(path, "unknown key " + std::string(key.str()));
+    }
+  }
+  if (source.text.empty() == source.file.empty()) refuse(path, "each needs either secret or secret_file");
+  if (source.id.size() > KeyId::kCapacity) refuse(path, "id is longer than 32 bytes");
+  return source;
+}
+
+std::vector<SecretSource> SettingsReader::secrets(const std::string& path) {
+  std::vector<SecretSource> sources;
+  const toml::node* node = find(path);
+  if (node == nullptr) return sources;
+  if (!node->is_array()) refuse(path, "must be an array of {id, secret} or {id, secret_file}");
+  for (const toml::node& element : *node->as_array()) {
+    if (!element.is_table()) refuse(path, "must be an array of {id, secret} or {id, secret_file}");
+    SecretSource source = secret(*element.as_table(), path);
+    if (source.id.empty()) source.id = std::to_string(sources.size() + 1);
+    const bool taken = std::any_of(sources.begin(), sources.end(), [&](const auto& s) { return s.id == source.id; });
+    if (taken) refuse(path, "id " + source.id + " is there twice");
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+void SettingsReader::refuse_unknown() const { refuse_unknown_in(document_, ""); }
+
+void SettingsReader::refuse_unknown_in(const toml::table& table, const std::string& prefix) const {
+  for (const auto& [key, value] : table) {
+    const std::string path = prefix + std::string(key.str());
+    if (known_.contains(path)) continue;
+    const auto below = known_.lower_bound(path + ".");
+    const bool is_section = below != known_.end() && below->starts_with(path + ".");
+    if (!is_section || !value.is_table()) refuse(path, is_section ? "must be a section" : "unknown key");
+    refuse_unknown_in(*value.as_table(), path + ".");
+  }
+}
+
+}  // namespace recharge

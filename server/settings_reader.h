@@ -1,0 +1,53 @@
+// Purpose: reads typed values out of a TOML document over which the environment was laid, and remembers which keys
+// were asked for, so that those that nobody knows are errors.
+// Owner: the thread that loads settings. Errors: SettingsError, naming file:line:column or the variable.
+#pragma once
+
+#include <toml++/toml.h>
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/settings.h"
+
+namespace recharge {
+
+class SettingsReader {
+ public:
+  // Lays RECHARGED_SECTION__KEY=value over the file's values.
+  SettingsReader(toml::table document, std::string file, const Environment& environment);
+
+  const toml::table* section(std::string_view path) const;  // dotted; null where it is not there
+  std::vector<std::string> names_in(std::string_view path) const;
+
+  std::optional<std::string> text(const std::string& path);
+  std::optional<std::int64_t> integer(const std::string& path, std::int64_t least, std::int64_t most);
+  std::optional<double> fraction(const std::string& path);  // 0 to 1
+  std::optional<bool> boolean(const std::string& path);
+  std::optional<std::vector<std::string>> texts(const std::string& path);
+  std::vector<SecretSource> secrets(const std::string& path);  // an array of {id, secret | secret_file}
+  // A file of a secret, relative to the settings file.
+  std::filesystem::path file_path(std::string_view text) const;
+
+  bool has(const std::string& path) const;
+  void refuse_unknown() const;
+  [[noreturn]] void refuse(const std::string& path, const std::string& what) const;
+
+ private:
+  const toml::node* find(const std::string& path);
+  void lay_over(const std::string& variable, const std::string& value);
+  void refuse_unknown_in(const toml::table& table, const std::string& prefix) const;
+  bool from_environment(const std::string& path) const { return variables_.contains(path); }
+  SecretSource secret(const toml::table& entry, const std::string& path);
+
+  toml::table document_;
+  std::string file_;
+  std::map<std::string, std::string> variables_;  // path -> variable
+  std::set<std::string> known_;
+};
+
+}  // namespace recharge

@@ -1,0 +1,148 @@
+#include "storage/checkpoint.h"
+
+#include <algorithm>
+
+namespace recharge {
+namespace {
+
+constexpr std::size_t kIdempotencyKeysExamined = 2000;  // at each checkpoint
+
+#define RECHARGE_TRY(expression)                                 \
+  do {                                                           \
+    if (auto tried = (expression); !tried) return tried.error(); \
+  } while (false)
+
+// Pointers to the records of all shards, in the order of their keys.
+template <class Record, class Table>
+std::vector<const Record*> sorted_by(const CheckpointInput& input, Table ChangeSet::*table, auto key) {
+  std::vector<const Record*> records;
+  for (const auto& frozen : input.shards) {
+    for (const auto& entry : (frozen.changes.get()->*table).entries()) records.push_back(&entry.record);
+  }
+  std::sort(records.begin(), records.end(),
+            [&](const Record* a, const Record* b) { return key(*a) < key(*b); });
+  return records;
+}
+
+}  // namespace
+
+Result<CheckpointResult> CheckpointWriter::write(const CheckpointInput& input) {
+  result_ = {};
+  in_transaction_ = 0;
+  transaction_.reset();
+  const auto by_id = [](const auto& record) -> const auto& { return record.id; };
+  const auto by_account = [](const UserAccount& account) -> const Account& { return account.account; };
+  auto done = [&]() -> Result<void> {
+    RECHARGE_TRY(forget_idempotency_keys(input));  // before the puts: a key may have been used anew
+    RECHARGE_TRY(write_sorted<Order>(sorted_by<Order>(input, &ChangeSet::orders, by_id)));
+    RECHARGE_TRY(write_sorted<Transfer>(sorted_by<Transfer>(input, &ChangeSet::transfers, by_id)));
+    RECHARGE_TRY(write_sorted<UserAccount>(sorted_by<UserAccount>(input, &ChangeSet::accounts, by_account)));
+    RECHARGE_TRY(write_shards(input));
+    RECHARGE_TRY(open_transaction());
+    RECHARGE_TRY(transaction_->set_position(input.position));
+    ++result_.transactions;
+    return transaction_->commit();
+  }();
+  transaction_.reset();
+  if (!done) return done.error();
+  return result_;
+}
+
+Result<void> CheckpointWriter::open_transaction() {
+  if (transaction_) return {};
+  auto begun = books_.begin();
+  if (!begun) return begun.error();
+  transaction_ = std::move(*begun);
+  return {};
+}
+
+Result<void> CheckpointWriter::put(Table table) {
+  if (in_transaction_ >= pace_.records_per_transaction) {
+    RECHARGE_TRY(transaction_->commit());
+    transaction_.reset();
+    ++result_.transactions;
+    in_transaction_ = 0;
+    if (pace_.between_transactions) pace_.between_transactions();
+  }
+  RECHARGE_TRY(open_transaction());
+  RECHARGE_TRY(transaction_->put(table, row_.key, row_.value));
+  ++in_transaction_;
+  ++result_.records;
+  return {};
+}
+
+template <class Record, class Sorted>
+Result<void> CheckpointWriter::write_sorted(const Sorted& sorted) {
+  constexpr auto table = std::is_same_v<Record, Order>      ? Table::orders
+                         : std::is_same_v<Record, Transfer> ? Table::transfers
+                                                            : Table::accounts;
+  for (const Record* record : sorted) {
+    codec_.encode(*record, row_);
+    RECHARGE_TRY(put(table));
+  }
+  return {};
+}
+
+// The rare records, and what is always written: the totals and the house accounts.
+Result<void> CheckpointWriter::write_shards(const CheckpointInput& input) {
+  for (const auto& [shard, changes] : input.shards) {
+    for (const auto& [key, entry] : changes->refunds) {
+      codec_.encode(entry.record, row_);
+      RECHARGE_TRY(put(Table::refunds));
+    }
+    for (const auto& [key, entry] : changes->debits) {
+      codec_.encode(entry.record, row_);
+      RECHARGE_TRY(put(Table::debits));
+    }
+    for (const auto& [id, entry] : changes->exceptions) {
+      codec_.encode(shard, entry.record, row_);
+      RECHARGE_TRY(put(Table::exceptions));
+    }
+    for (const auto& [key, id] : changes->exception_keys) {
+      codec_.encode(shard, ExceptionKeyRow{key, id}, row_);
+      RECHARGE_TRY(put(Table::exception_keys));
+    }
+    for (const auto& [key, entry] : changes->idempotency) {
+      codec_.encode(entry.record, row_);
+      RECHARGE_TRY(put(Table::idempotency));
+    }
+    for (const auto& account : changes->house) {
+      codec_.encode(HouseAccountRow{shard, account}, row_);
+      RECHARGE_TRY(put(Table::house));
+    }
+    codec_.encode(ShardTotalsRow{shard, changes->totals}, row_);
+    RECHARGE_TRY(put(Table::totals));
+  }
+  return {};
+}
+
+// A bounded walk: decisions treat a key as forgotten by its age, so when its row goes does not matter.
+Result<void> CheckpointWriter::forget_idempotency_keys(const CheckpointInput& input) {
+  if (input.idempotency_retention_ms == 0) return {};
+  auto snapshot = books_.snapshot();
+  std::vector<StoredKey> old;
+  for (std::size_t examined = 0;; ++examined) {
+    auto row = snapshot->first_from(Table::idempotency, idempotency_cursor_);
+    if (!row) return row.error();
+    if (!row->has_value()) {
+      idempotency_cursor_.clear();
+      break;
+    }
+    idempotency_cursor_.assign((*row)->key.begin(), (*row)->key.end());
+    if (examined == kIdempotencyKeysExamined) break;
+    IdempotencyRecord record;
+    RECHARGE_TRY(codec_.decode((*row)->key, (*row)->value, record));
+    if (input.now.ms - record.created_at.ms > input.idempotency_retention_ms)
+      old.push_back(idempotency_cursor_);
+    idempotency_cursor_.push_back(std::byte{0});
+  }
+  snapshot.reset();
+  if (old.empty()) return {};
+  RECHARGE_TRY(open_transaction());
+  for (const auto& key : old) RECHARGE_TRY(transaction_->erase(Table::idempotency, key));
+  return {};
+}
+
+#undef RECHARGE_TRY
+
+}  // namespace recharge

@@ -1,0 +1,378 @@
+#include "storage/lmdb_books.h"
+
+#include <lmdb.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/container/static_vector.hpp>
+#include <cerrno>
+#include <cstring>
+
+#include "core/check.h"
+#include "core/codec.h"
+
+namespace recharge {
+namespace {
+
+constexpr std::size_t kMapBytes = std::size_t{256} << 30;  // reserved address space; the file grows with use
+constexpr unsigned kMaxReaders = 300;                      // io threads and a few more
+constexpr std::array<const char*, kTables> kTableNames = {
+    "orders",     "accounts",       "transfers",   "refunds", "debits",
+    "exceptions", "exception_keys", "idempotency", "house",   "totals"};
+constexpr const char* kMetaName = "meta";
+constexpr std::string_view kHeaderKey = "header";
+constexpr std::string_view kPositionKey = "position";
+
+boost::system::error_code error_of(int rc) noexcept {
+  if (rc > 0) return {rc, boost::system::generic_category()};
+  switch (rc) {
+    case MDB_MAP_FULL:
+      return {ENOSPC, boost::system::generic_category()};
+    case MDB_VERSION_MISMATCH:
+      return make_error_code(Errc::newer_format);
+    default:
+      return make_error_code(Errc::damaged);
+  }
+}
+
+MDB_val value_of(Bytes bytes) noexcept { return {bytes.size(), const_cast<std::byte*>(bytes.data())}; }
+MDB_val value_of(std::string_view text) noexcept { return {text.size(), const_cast<char*>(text.data())}; }
+Bytes bytes_of(const MDB_val& value) noexcept {
+  return {static_cast<const std::byte*>(value.mv_data), value.mv_size};
+}
+
+template <class A, class T>
+void position_fields(A& archive, T& position) noexcept {
+  field(archive, position.journal.segment);
+  field(archive, position.journal.offset);
+  field(archive, position.journal.sequence);
+  field(archive, position.journal.previous_hash);
+  field(archive, position.expiry_watermark_ms);
+}
+
+}  // namespace
+
+struct LmdbBooks::Environment {
+  MDB_env* env = nullptr;
+  std::array<MDB_dbi, kTables> tables{};
+  MDB_dbi meta = 0;
+
+  ~Environment() {
+    if (env != nullptr) mdb_env_close(env);
+  }
+};
+
+namespace {
+
+class Snapshot final : public BooksSnapshot {
+ public:
+  Snapshot(MDB_env* env, const std::array<MDB_dbi, kTables>& tables) : env_(env), tables_(tables) {}
+  ~Snapshot() override {
+    for (auto* cursor : cursors_) {
+      if (cursor != nullptr) mdb_cursor_close(cursor);
+    }
+    if (transaction_ != nullptr) mdb_txn_abort(transaction_);
+  }
+
+  Result<std::optional<Bytes>> get(Table table, Bytes key) override {
+    if (auto ready = acquire(); !ready) return ready.error();
+    MDB_val at = value_of(key);
+    MDB_val value;
+    const int rc = mdb_get(transaction_, tables_[static_cast<std::size_t>(table)], &at, &value);
+    if (rc == MDB_NOTFOUND) return std::nullopt;
+    if (rc != MDB_SUCCESS) return error_of(rc);
+    return bytes_of(value);
+  }
+
+  Result<std::optional<BooksRow>> first_from(Table table, Bytes key) override {
+    return seek(table, key, [](MDB_cursor* cursor, MDB_val& at, MDB_val& value) {
+      return mdb_cursor_get(cursor, &at, &value, MDB_SET_RANGE);
+    });
+  }
+
+  Result<std::optional<BooksRow>> last_before(Table table, Bytes key) override {
+    return seek(table, key, [](MDB_cursor* cursor, MDB_val& at, MDB_val& value) {
+      const int rc = mdb_cursor_get(cursor, &at, &value, MDB_SET_RANGE);
+      if (rc == MDB_NOTFOUND) return mdb_cursor_get(cursor, &at, &value, MDB_LAST);
+      return rc != MDB_SUCCESS ? rc : mdb_cursor_get(cursor, &at, &value, MDB_PREV);
+    });
+  }
+
+  void release() noexcept override {
+    if (!live_) return;
+    mdb_txn_reset(transaction_);
+    live_ = false;
+  }
+
+ private:
+  Result<void> acquire() {
+    if (live_) return {};
+    const int rc = transaction_ == nullptr ? mdb_txn_begin(env_, nullptr, MDB_RDONLY, &transaction_)
+                                           : mdb_txn_renew(transaction_);
+    if (rc != MDB_SUCCESS) return error_of(rc);
+    live_ = true;
+    cursors_renewed_ = {};
+    return {};
+  }
+
+  template <class Move>
+  Result<std::optional<BooksRow>> seek(Table table, Bytes key, const Move& move) {
+    if (auto ready = acquire(); !ready) return ready.error();
+    const auto index = static_cast<std::size_t>(table);
+    auto*& cursor = cursors_[index];
+    int rc = MDB_SUCCESS;
+    if (cursor == nullptr) {
+      rc = mdb_cursor_open(transaction_, tables_[index], &cursor);
+    } else if (!cursors_renewed_[index]) {
+      rc = mdb_cursor_renew(transaction_, cursor);
+    }
+    if (rc != MDB_SUCCESS) return error_of(rc);
+    cursors_renewed_[index] = true;
+    MDB_val at = value_of(key);
+    MDB_val value;
+    rc = move(cursor, at, value);
+    if (rc == MDB_NOTFOUND) return std::nullopt;
+    if (rc != MDB_SUCCESS) return error_of(rc);
+    return BooksRow{bytes_of(at), bytes_of(value)};
+  }
+
+  MDB_env* env_;
+  const std::array<MDB_dbi, kTables>& tables_;
+  MDB_txn* transaction_ = nullptr;
+  std::array<MDB_cursor*, kTables> cursors_{};
+  std::array<bool, kTables> cursors_renewed_{};
+  bool live_ = false;
+};
+
+class Transaction final : public BooksTransaction {
+ public:
+  Transaction(MDB_txn* transaction, const std::array<MDB_dbi, kTables>& tables, MDB_dbi meta)
+      : transaction_(transaction), tables_(tables), meta_(meta) {}
+  ~Transaction() override {
+    if (transaction_ != nullptr) mdb_txn_abort(transaction_);
+  }
+
+  Result<void> put(Table table, Bytes key, Bytes value) override {
+    const auto index = static_cast<std::size_t>(table);
+    auto*& cursor = cursors_[index];
+    if (cursor == nullptr) {
+      if (const int rc = mdb_cursor_open(transaction_, tables_[index], &cursor); rc != MDB_SUCCESS)
+        return error_of(rc);
+      MDB_val last;
+      MDB_val unused;
+      const int rc = mdb_cursor_get(cursor, &last, &unused, MDB_LAST);
+      if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) return error_of(rc);
+      if (rc == MDB_SUCCESS) last_keys_[index].assign(bytes_of(last).begin(), bytes_of(last).end());
+    }
+    MDB_val at = value_of(key);
+    MDB_val stored = value_of(value);
+    // Appending keeps pages full where keys only grow, as those of orders and transfers mostly do.
+    auto& last_key = last_keys_[index];
+    const bool grows = std::lexicographical_compare(last_key.begin(), last_key.end(), key.begin(), key.end());
+    const int rc = mdb_cursor_put(cursor, &at, &stored, grows ? MDB_APPEND : 0);
+    if (rc != MDB_SUCCESS) return error_of(rc);
+    if (grows) last_key.assign(key.begin(), key.end());
+    return {};
+  }
+
+  Result<void> erase(Table table, Bytes key) override {
+    MDB_val at = value_of(key);
+    const int rc = mdb_del(transaction_, tables_[static_cast<std::size_t>(table)], &at, nullptr);
+    if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) return error_of(rc);
+    return {};
+  }
+
+  Result<void> set_position(const BooksPosition& position) override {
+    std::array<std::byte, 128> room;
+    ByteWriter writer(room);
+    position_fields(writer, position);
+    RECHARGE_CHECK(writer.ok());
+    MDB_val key = value_of(kPositionKey);
+    MDB_val value = value_of(Bytes(room.data(), writer.size()));
+    if (const int rc = mdb_put(transaction_, meta_, &key, &value, 0); rc != MDB_SUCCESS) return error_of(rc);
+    return {};
+  }
+
+  Result<void> commit() override {
+    for (auto*& cursor : cursors_) {
+      if (cursor != nullptr) mdb_cursor_close(cursor);
+      cursor = nullptr;
+    }
+    const int rc = mdb_txn_commit(std::exchange(transaction_, nullptr));  // freed whether it succeeds or not
+    if (rc != MDB_SUCCESS) return error_of(rc);
+    return {};
+  }
+
+ private:
+  MDB_txn* transaction_;
+  const std::array<MDB_dbi, kTables>& tables_;
+  MDB_dbi meta_;
+  std::array<MDB_cursor*, kTables> cursors_{};
+  std::array<boost::container::static_vector<std::byte, 512>, kTables> last_keys_;
+};
+
+StorageError at_opening(int rc, const std::string& file, const char* what) {
+  return StorageError{error_of(rc), file, 0, what};
+}
+
+}  // namespace
+
+LmdbBooks::LmdbBooks(std::unique_ptr<Environment> environment) : environment_(std::move(environment)) {}
+LmdbBooks::~LmdbBooks() = default;
+
+StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& directory,
+                                                          const FolderId& folder_id, Open how) {
+  const std::string file = directory + "/data.mdb";
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+    return at_opening(errno, directory, "cannot be made");
+  if (how == Open::fresh) {
+    for (const auto& name : {file, directory + "/lock.mdb"}) {
+      if (::unlink(name.c_str()) != 0 && errno != ENOENT) return at_opening(errno, name, "cannot be removed");
+    }
+  } else if (struct stat found; ::stat(file.c_str(), &found) != 0) {
+    return StorageError{make_error_code(Errc::not_found), file, 0, "the books are missing"};
+  } else if (found.st_size < 2 * ::sysconf(_SC_PAGESIZE)) {
+    return StorageError{make_error_code(Errc::damaged), file, 0, "the file is too short for its headers"};
+  }
+  auto environment = std::make_unique<Environment>();
+  int rc = mdb_env_create(&environment->env);
+  if (rc == MDB_SUCCESS) rc = mdb_env_set_mapsize(environment->env, kMapBytes);
+  if (rc == MDB_SUCCESS) rc = mdb_env_set_maxdbs(environment->env, kTables + 1);
+  if (rc == MDB_SUCCESS) rc = mdb_env_set_maxreaders(environment->env, kMaxReaders);
+  if (rc == MDB_SUCCESS)
+    rc = mdb_env_open(environment->env, directory.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0600);
+  if (rc != MDB_SUCCESS) return at_opening(rc, file, "cannot be opened");
+  int stale = 0;
+  mdb_reader_check(environment->env, &stale);
+
+  // A page beyond the end of the file would be a SIGBUS when it is read.
+  MDB_envinfo info;
+  MDB_stat stat;
+  mdb_env_info(environment->env, &info);
+  mdb_env_stat(environment->env, &stat);
+  struct stat found;
+  if (::stat(file.c_str(), &found) != 0) return at_opening(errno, file, "cannot be examined");
+  if (how == Open::existing &&
+      static_cast<std::uint64_t>(found.st_size) < (info.me_last_pgno + 1) * stat.ms_psize) {
+    return StorageError{make_error_code(Errc::damaged), file, static_cast<std::uint64_t>(found.st_size),
+                        "the file ends before its last page"};
+  }
+
+  MDB_txn* transaction = nullptr;
+  rc = mdb_txn_begin(environment->env, nullptr, 0, &transaction);
+  if (rc == MDB_SUCCESS) {
+    for (std::size_t i = 0; i < kTables && rc == MDB_SUCCESS; ++i) {
+      rc = mdb_dbi_open(transaction, kTableNames[i], MDB_CREATE, &environment->tables[i]);
+    }
+    if (rc == MDB_SUCCESS) rc = mdb_dbi_open(transaction, kMetaName, MDB_CREATE, &environment->meta);
+    if (rc == MDB_SUCCESS) {
+      rc = mdb_txn_commit(transaction);
+    } else {
+      mdb_txn_abort(transaction);
+    }
+  }
+  if (rc != MDB_SUCCESS) return at_opening(rc, file, "tables cannot be opened");
+
+  std::unique_ptr<LmdbBooks> books(new LmdbBooks(std::move(environment)));
+  if (auto done = books->check_or_write_header(folder_id, how, file); !done) return done.error();
+  return books;
+}
+
+// The header row ties the books to their folder and schema.
+StorageResult<void> LmdbBooks::check_or_write_header(const FolderId& folder_id, Open how,
+                                                     const std::string& file) {
+  MDB_txn* transaction = nullptr;
+  int rc = mdb_txn_begin(environment_->env, nullptr, 0, &transaction);
+  if (rc != MDB_SUCCESS) return at_opening(rc, file, "cannot be read");
+  std::array<std::byte, 64> room;
+  ByteWriter writer(room);
+  writer.fixed(kBooksSchema);
+  field(writer, folder_id);
+  MDB_val key = value_of(kHeaderKey);
+  MDB_val value = value_of(Bytes(room.data(), writer.size()));
+  if (how == Open::fresh) {
+    rc = mdb_put(transaction, environment_->meta, &key, &value, 0);
+    if (rc == MDB_SUCCESS) {
+      rc = mdb_txn_commit(transaction);
+    } else {
+      mdb_txn_abort(transaction);
+    }
+    if (rc != MDB_SUCCESS) return at_opening(rc, file, "header cannot be written");
+    auto first = begin();
+    Result<void> done = first ? (*first)->set_position({}) : Result<void>(first.error());
+    if (done) done = (*first)->commit();
+    if (!done) return StorageError{done.error(), file, 0, "position cannot be written"};
+    return {};
+  }
+  rc = mdb_get(transaction, environment_->meta, &key, &value);
+  const Bytes bytes = rc == MDB_SUCCESS ? bytes_of(value) : Bytes{};
+  ByteReader reader(bytes);
+  const auto schema = reader.fixed<std::uint32_t>();
+  FolderId stored{};
+  field(reader, stored);
+  const bool complete = reader.at_end();
+  mdb_txn_abort(transaction);
+  if (rc == MDB_NOTFOUND)
+    return StorageError{make_error_code(Errc::not_found), file, 0, "the books were never completed"};
+  if (rc != MDB_SUCCESS) return at_opening(rc, file, "header cannot be read");
+  if (schema > kBooksSchema)
+    return StorageError{make_error_code(Errc::newer_format), file, 0, "schema of the books"};
+  if (schema < kBooksSchema)
+    return StorageError{make_error_code(Errc::not_found), file, 0, "older schema of the books"};
+  if (!complete || stored != folder_id) {
+    return StorageError{make_error_code(Errc::damaged), file, 0, "the books belong to another data folder"};
+  }
+  return {};
+}
+
+std::unique_ptr<BooksSnapshot> LmdbBooks::snapshot() {
+  return std::make_unique<Snapshot>(environment_->env, environment_->tables);
+}
+
+Result<std::unique_ptr<BooksTransaction>> LmdbBooks::begin() {
+  MDB_txn* transaction = nullptr;
+  const int rc = mdb_txn_begin(environment_->env, nullptr, 0, &transaction);
+  if (rc != MDB_SUCCESS) return error_of(rc);
+  return std::make_unique<Transaction>(transaction, environment_->tables, environment_->meta);
+}
+
+Result<BooksPosition> LmdbBooks::position() {
+  MDB_txn* transaction = nullptr;
+  int rc = mdb_txn_begin(environment_->env, nullptr, MDB_RDONLY, &transaction);
+  if (rc != MDB_SUCCESS) return error_of(rc);
+  MDB_val key = value_of(kPositionKey);
+  MDB_val value;
+  rc = mdb_get(transaction, environment_->meta, &key, &value);
+  BooksPosition position;
+  bool read = false;
+  if (rc == MDB_SUCCESS) {
+    ByteReader reader(bytes_of(value));
+    position_fields(reader, position);
+    read = reader.at_end();
+  }
+  mdb_txn_abort(transaction);
+  if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) return error_of(rc);
+  if (!read) return Errc::damaged;
+  return position;
+}
+
+std::uint64_t LmdbBooks::rows(Table table) {
+  MDB_txn* transaction = nullptr;
+  if (mdb_txn_begin(environment_->env, nullptr, MDB_RDONLY, &transaction) != MDB_SUCCESS) return 0;
+  MDB_stat stat{};
+  mdb_stat(transaction, environment_->tables[static_cast<std::size_t>(table)], &stat);
+  mdb_txn_abort(transaction);
+  return stat.ms_entries;
+}
+
+std::uint64_t LmdbBooks::used_bytes() {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  mdb_env_info(environment_->env, &info);
+  mdb_env_stat(environment_->env, &stat);
+  return (info.me_last_pgno + 1) * stat.ms_psize;
+}
+
+}  // namespace recharge

@@ -1,0 +1,43 @@
+// Purpose: the books in LMDB: one environment, memory-mapped for reading, written by synchronous
+// transactions. Owner: see storage/books.h. Lifetime: longer than its snapshots and transactions; opened once
+// in a process. Errors: StorageError at opening names the file. Source: LMDB 0.9.24, lmdb.h.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "storage/books.h"
+#include "storage/journal_options.h"
+#include "storage/storage_error.h"
+
+namespace recharge {
+
+// The layout of keys and values. Books of an older one are made anew from the journal; there is no migration.
+constexpr std::uint32_t kBooksSchema = 1;
+
+class LmdbBooks final : public Books {
+ public:
+  enum class Open { existing, fresh };  // fresh: whatever is there is removed first
+
+  // directory: DATA_DIR/books, made when missing. Errc::not_found where existing books have an older schema
+  // or are missing: they are to be made anew. Errc::damaged where the file is too short for what it holds, or
+  // of another data folder.
+  static StorageResult<std::unique_ptr<LmdbBooks>> open(const std::string& directory,
+                                                        const FolderId& folder_id, Open how);
+  ~LmdbBooks() override;
+
+  std::unique_ptr<BooksSnapshot> snapshot() override;
+  Result<std::unique_ptr<BooksTransaction>> begin() override;
+  Result<BooksPosition> position() override;
+
+  std::uint64_t rows(Table table);
+  std::uint64_t used_bytes();
+
+ private:
+  struct Environment;
+  explicit LmdbBooks(std::unique_ptr<Environment> environment);
+  StorageResult<void> check_or_write_header(const FolderId& folder_id, Open how, const std::string& file);
+  std::unique_ptr<Environment> environment_;
+};
+
+}  // namespace recharge

@@ -1,0 +1,82 @@
+#include "storage/shard_group.h"
+
+#include "core/check.h"
+#include "core/journal_record.h"
+#include "core/transition.h"
+
+namespace recharge {
+namespace {
+
+constexpr unsigned kCommandsBetweenCounts = 256;
+
+}  // namespace
+
+ShardGroup::ShardGroup(const ShardMap& map, std::unique_ptr<BooksSnapshot> books, Shards shards,
+                       MemoryLimits limits)
+    : map_(map), books_(std::move(books)), shards_(std::move(shards)), limits_(limits) {
+  RECHARGE_CHECK(shards_.size() == map_.shards());
+  for (auto& shard : shards_) {
+    if (shard) shard->rebind(*books_);
+  }
+}
+
+std::size_t ShardGroup::changed_bytes() const noexcept {
+  std::size_t bytes = 0;
+  for (const auto& shard : shards_) {
+    if (shard) bytes += shard->changed_bytes();
+  }
+  return bytes;
+}
+
+// New orders are refused first, callbacks last: their money has been paid.
+bool ShardGroup::admit(const Command& command) noexcept {
+  if (until_count_-- == 0) {
+    until_count_ = kCommandsBetweenCounts;
+    held_bytes_ = 0;
+    for (const auto& shard : shards_) {
+      if (shard) held_bytes_ += shard->bytes();
+    }
+  }
+  if (held_bytes_ > limits_.changes_bytes) return false;
+  return held_bytes_ <= limits_.orders_bytes || !std::holds_alternative<PlaceOrder>(command);
+}
+
+std::uint64_t ShardGroup::execute(const Command& command, Outcome& outcome) noexcept {
+  outcome.shown = std::monostate{};
+  return is_change(command) ? execute_change(command, outcome) : execute_read(command, outcome);
+}
+
+std::uint64_t ShardGroup::execute_change(const Command& command, Outcome& outcome) {
+  if (!admit(command)) {
+    outcome.code = OutcomeCode::overloaded;
+    return 0;
+  }
+  const auto shard = map_.of_command(command);
+  auto* records = shards_[shard].get();
+  RECHARGE_CHECK(records != nullptr);
+  records->begin_command();
+  const auto gathered = gather(command, *records);
+  if (!gathered) {
+    outcome.code = OutcomeCode::damaged;
+    return 0;
+  }
+  const Circumstances circumstances{now_, shard};
+  facts_.clear();
+  decide(command, *gathered, *records, circumstances, outcome, facts_);
+  if (facts_.empty()) return records->read_number();
+
+  const auto room = journal_->reserve(producer_, max_record_bytes(command));
+  if (room.empty()) {
+    outcome.code = journal_->storage_full() ? OutcomeCode::storage_full : OutcomeCode::overloaded;
+    outcome.shown = std::monostate{};
+    return 0;
+  }
+  const auto size = encode_record(command, facts_, circumstances, room);
+  RECHARGE_CHECK(size.has_value());
+  const auto number = journal_->commit(producer_, *size);
+  records->set_change_number(number);
+  for (const auto& fact : facts_) recharge::apply(fact, *records);
+  return number;
+}
+
+}  // namespace recharge

@@ -1,0 +1,210 @@
+// The reads of ShardGroup: they follow the chains that records form, newest first.
+#include <algorithm>
+
+#include "core/check.h"
+#include "storage/shard_group.h"
+
+namespace recharge {
+namespace {
+
+#define RECHARGE_GET(name, expression)              \
+  auto name##_result = (expression);                \
+  if (!name##_result) return name##_result.error(); \
+  auto name = *name##_result
+
+// The transfers of an order carry its own transaction, unless they say another.
+bool takes_transaction_of_order(const Transfer& transfer) noexcept {
+  return transfer.transaction_id.empty() && !transfer.order_id.is_nil();
+}
+
+void show_as_expired(Outcome& outcome, Time now) noexcept {
+  const auto expire = [now](Order& order) {
+    if (!order.is_overdue(now)) return;
+    order.status = OrderStatus::expired;
+    order.ended_at = order.expires_at;
+  };
+  if (auto* order = std::get_if<Order>(&outcome.shown)) expire(*order);
+  if (auto* explanation = std::get_if<Explanation>(&outcome.shown)) expire(explanation->order);
+  if (auto* page = std::get_if<OrderPage>(&outcome.shown)) {
+    for (auto& order : page->orders) expire(order);
+  }
+}
+
+}  // namespace
+
+std::uint64_t ShardGroup::execute_read(const Command& command, Outcome& outcome) {
+  std::uint64_t waits_for = 0;
+  if (const auto* list = std::get_if<ListExceptions>(&command)) {
+    if (!read_exceptions(*list, outcome, waits_for)) outcome.code = OutcomeCode::damaged;
+    return waits_for;
+  }
+  auto* records = shards_[map_.of_command(command)].get();
+  RECHARGE_CHECK(records != nullptr);
+  overdue_.clear();
+  for (;;) {
+    records->begin_command();
+    const auto done = std::visit(
+        [&](const auto& c) -> Result<void> {
+          if constexpr (requires { read(*records, c, outcome); }) {
+            return read(*records, c, outcome);
+          } else {
+            return Errc::out_of_range;
+          }
+        },
+        command);
+    waits_for = std::max(waits_for, records->read_number());
+    if (!done) {
+      outcome.code = OutcomeCode::damaged;
+      outcome.shown = std::monostate{};
+    }
+    if (overdue_.empty()) return waits_for;
+    // Whoever touches an order past its time expires it first. Then the read begins again.
+    Outcome expiry;
+    for (const auto& id : std::exchange(overdue_, {})) {
+      waits_for = std::max(waits_for, execute_change(ExpireOrder{id}, expiry));
+      if (expiry.code != OutcomeCode::order_expired) {
+        show_as_expired(outcome, now_);  // the fact has no room now; reads go on all the same
+        return waits_for;
+      }
+    }
+  }
+}
+
+Result<void> ShardGroup::read(ShardRecords& records, const ReadOrder& command, Outcome& outcome) {
+  RECHARGE_GET(order, records.order(command.order_id));
+  outcome.code = order == nullptr ? OutcomeCode::order_not_found : OutcomeCode::found;
+  if (order == nullptr) return {};
+  if (order->is_overdue(now_)) overdue_.push_back(order->id);
+  outcome.shown = *order;
+  return {};
+}
+
+Result<void> ShardGroup::read(ShardRecords& records, const ExplainOrder& command, Outcome& outcome) {
+  RECHARGE_GET(order, records.order(command.order_id));
+  outcome.code = order == nullptr ? OutcomeCode::order_not_found : OutcomeCode::found;
+  if (order == nullptr) return {};
+  if (order->is_overdue(now_)) overdue_.push_back(order->id);
+  Explanation explanation;
+  explanation.order = *order;
+  if (!explanation.order.refunded.is_zero() || !explanation.order.refund_reserved.is_zero()) {
+    RECHARGE_GET(refunds, records.refunds_of(command.order_id));
+    explanation.refunds = std::move(refunds);
+  }
+  if (const auto kept = explanation.order.exceptions; kept > 0) {
+    const auto done = records.visit_exceptions({}, [&](const PaymentException& exception) {
+      if (exception.order_id == command.order_id) explanation.exceptions.push_back(exception);
+      return explanation.exceptions.size() < kept && exception.created_at() >= explanation.order.created_at();
+    });
+    if (!done) return done.error();
+    std::reverse(explanation.exceptions.begin(), explanation.exceptions.end());
+  }
+  outcome.shown = std::move(explanation);
+  return {};
+}
+
+Result<void> ShardGroup::read(ShardRecords& records, const ReadBalance& command, Outcome& outcome) {
+  RECHARGE_GET(account, records.account(command.account));
+  outcome.code = OutcomeCode::found;
+  outcome.shown = account == nullptr ? Money{} : account->balance;
+  return {};
+}
+
+Result<void> ShardGroup::read(ShardRecords& records, const ListOrders& command, Outcome& outcome) {
+  OrderPage page;
+  OrderId at = command.from;
+  if (at.is_nil()) {
+    RECHARGE_GET(account, records.account(command.account));
+    if (account != nullptr) at = account->newest_order;
+  }
+  for (unsigned examined = 0; !at.is_nil(); ++examined) {
+    if (page.orders.size() == command.limit || examined == kMaxExaminedByFilter) break;
+    RECHARGE_GET(order, records.order(at));
+    if (order == nullptr || order->account != command.account) {
+      at = {};  // the cursor is of another account
+      break;
+    }
+    if (order->is_overdue(now_)) overdue_.push_back(order->id);
+    if (!command.status || order->status == *command.status) page.orders.push_back(*order);
+    at = order->previous;
+  }
+  page.next = at;
+  outcome.code = OutcomeCode::found;
+  outcome.shown = std::move(page);
+  return {};
+}
+
+Result<void> ShardGroup::read(ShardRecords& records, const ListEntries& command, Outcome& outcome) {
+  EntryPage page;
+  EntryId at = command.from;
+  if (at.is_nil()) {
+    RECHARGE_GET(account, records.account(command.account));
+    if (account != nullptr) at = account->newest_entry;
+  }
+  while (!at.is_nil() && page.entries.size() < command.limit) {
+    RECHARGE_GET(transfer, records.transfer(at));
+    if (transfer == nullptr || transfer->user() == nullptr || *transfer->user() != command.account) {
+      at = {};
+      break;
+    }
+    auto& entry = page.entries.emplace_back(*transfer);
+    at = entry.previous;
+    if (takes_transaction_of_order(entry)) {
+      RECHARGE_GET(order, records.order(entry.order_id));
+      if (order != nullptr) entry.transaction_id = order->transaction_id;
+    }
+  }
+  page.next = at;
+  outcome.code = OutcomeCode::found;
+  outcome.shown = std::move(page);
+  return {};
+}
+
+Result<void> ShardGroup::read_exceptions(const ListExceptions& command, Outcome& outcome,
+                                         std::uint64_t& waits_for) {
+  ExceptionPage merged;
+  for (auto& shard : shards_) {
+    if (!shard) continue;
+    ExceptionPage page;
+    ExceptionId examined_last;
+    unsigned examined = 0;
+    bool more = false;
+    shard->begin_command();
+    const auto done = shard->visit_exceptions(command.before, [&](const PaymentException& exception) {
+      if (page.exceptions.size() == command.limit || examined == kMaxExaminedByFilter) {
+        more = true;
+        return false;
+      }
+      ++examined;
+      examined_last = exception.id;
+      if (!command.only_open || exception.is_open()) page.exceptions.push_back(exception);
+      return true;
+    });
+    if (!done) return done.error();
+    waits_for = std::max(waits_for, shard->read_number());
+    if (more) page.next = examined_last;
+    merge_exceptions(merged, std::move(page), command.limit);
+  }
+  outcome.code = OutcomeCode::found;
+  outcome.shown = std::move(merged);
+  return {};
+}
+
+// `next` of a page: everything above it was examined, and something below it was not.
+void merge_exceptions(ExceptionPage& into, ExceptionPage&& other, unsigned limit) {
+  auto& all = into.exceptions;
+  all.insert(all.end(), other.exceptions.begin(), other.exceptions.end());
+  std::sort(all.begin(), all.end(),
+            [](const PaymentException& a, const PaymentException& b) { return a.id > b.id; });
+  into.next = std::max(into.next, other.next);
+  if (!into.next.is_nil()) {
+    std::erase_if(all, [&](const PaymentException& exception) { return exception.id < into.next; });
+  }
+  if (all.size() > limit) {
+    all.resize(limit);
+    into.next = all.back().id;
+  }
+}
+
+#undef RECHARGE_GET
+
+}  // namespace recharge
