@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "core/base64.h"
 #include "core/names.h"
 
 namespace recharge {
@@ -20,12 +21,8 @@ Result<Ed25519PublicKey> public_key(const Secret& secret) noexcept {
   if (!is_public_key(secret)) return Errc::invalid_text;
   const std::string_view text = secret.reveal().substr(kPublicKeyPrefix.size());
   Ed25519PublicKey key;
-  std::size_t size = 0;
-  if (sodium_base642bin(key.data(), key.size(), text.data(), text.size(), nullptr, &size, nullptr,
-                        sodium_base64_VARIANT_ORIGINAL) != 0 ||
-      size != key.size()) {
-    return Errc::invalid_text;
-  }
+  const auto size = decode_base64(text, key);
+  if (!size || *size != key.size()) return Errc::invalid_text;
   return key;
 }
 
@@ -34,12 +31,9 @@ Result<Secret> standard_webhooks_key(const Secret& secret) {
   if (!secret.reveal().starts_with(kSecretPrefix)) return secret.clone();
 
   const std::string_view text = secret.reveal().substr(kSecretPrefix.size());
-  std::string decoded(text.size(), '\0');
-  std::size_t size = 0;
-  const int failed =
-      sodium_base642bin(reinterpret_cast<unsigned char*>(decoded.data()), decoded.size(), text.data(),
-                        text.size(), nullptr, &size, nullptr, sodium_base64_VARIANT_ORIGINAL);
-  auto key = Secret::from_text(std::string_view(decoded).substr(0, failed != 0 ? 0 : size));
+  std::vector<std::uint8_t> decoded(text.size());
+  const auto size = decode_base64(text, decoded);
+  auto key = Secret::from_text({reinterpret_cast<const char*>(decoded.data()), size ? *size : 0});
   sodium_memzero(decoded.data(), decoded.size());
   if (!key) return Errc::invalid_text;
   return key;

@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include "core/base64.h"
 #include "core/hmac_sha256_key.h"
 #include "core/key_ring.h"
 
@@ -19,9 +20,7 @@ Result<std::string> sign_standard(const Secret& secret, std::string_view id, std
   const auto key = standard_webhooks_key(secret);
   if (!key) return key.error();
   const Hmac hmac = HmacSha256Key(*key).sign({id, ".", timestamp, ".", body});
-  char base64[sodium_base64_ENCODED_LEN(sizeof hmac, sodium_base64_VARIANT_ORIGINAL)];
-  sodium_bin2base64(base64, sizeof base64, hmac.data(), hmac.size(), sodium_base64_VARIANT_ORIGINAL);
-  return std::string("v1,") + base64;
+  return "v1," + encode_base64(hmac);
 }
 
 }  // namespace recharge

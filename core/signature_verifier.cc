@@ -5,17 +5,17 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base64.h"
+
 namespace recharge {
 namespace {
 
 using Ed25519Signature = std::array<std::uint8_t, crypto_sign_BYTES>;
 
 template <std::size_t Size>
-bool decode_base64(std::string_view text, std::array<std::uint8_t, Size>& bytes) noexcept {
-  std::size_t size = 0;
-  return sodium_base642bin(bytes.data(), bytes.size(), text.data(), text.size(), nullptr, &size, nullptr,
-                           sodium_base64_VARIANT_ORIGINAL) == 0 &&
-         size == bytes.size();
+bool decode_exactly(std::string_view text, std::array<std::uint8_t, Size>& bytes) noexcept {
+  const auto size = decode_base64(text, bytes);
+  return size && *size == bytes.size();
 }
 
 bool decode_lower_hex(std::string_view text, Hmac& bytes) noexcept {
@@ -79,10 +79,10 @@ struct SignatureVerifier::SignatureList {
  private:
   bool add(std::string_view entry) noexcept {
     if (entry.starts_with("v1,")) {
-      if (decode_base64(entry.substr(3), hmacs[hmac_count])) ++hmac_count;
+      if (decode_exactly(entry.substr(3), hmacs[hmac_count])) ++hmac_count;
     } else if (entry.starts_with("v1a,")) {
       if (ed25519_count == kMaxEd25519Signatures) return false;
-      if (decode_base64(entry.substr(4), ed25519[ed25519_count])) ++ed25519_count;
+      if (decode_exactly(entry.substr(4), ed25519[ed25519_count])) ++ed25519_count;
     }
     return true;
   }

@@ -22,6 +22,8 @@ class SignatureVerifier {
   static constexpr std::size_t kMaxEd25519Signatures = 4;  // of them; each costs far more than an HMAC
 
   explicit SignatureVerifier(const KeyRing& ring);
+  SignatureVerifier(SignatureVerifier&&) noexcept = default;
+  SignatureVerifier& operator=(SignatureVerifier&&) noexcept = default;
 
   // signature_hex: 64 lower-case hex digits. Answers the id of the secret that signed.
   Result<std::string_view> verify_fields(std::string_view canonical, std::string_view signature_hex) noexcept;

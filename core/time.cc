@@ -121,8 +121,8 @@ Result<Time> parse_rfc3339(std::string_view text) noexcept {
   if (offset_hour > 23 || offset_minute > 59) return Errc::out_of_range;
 
   const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
-  const std::int64_t local_s = std::int64_t{hour} * 3600 + minute * 60 + second;
-  const std::int64_t offset_s = std::int64_t{offset_hour} * 3600 + offset_minute * 60;
+  const std::int64_t local_s = (std::int64_t{hour} * 60 + minute) * 60 + second;
+  const std::int64_t offset_s = (std::int64_t{offset_hour} * 60 + offset_minute) * 60;
   const Time time{days * kDayMs + (west ? local_s + offset_s : local_s - offset_s) * 1000 + ms};
   if (time.ms < 0 || time.ms >= kEndMs) return Errc::out_of_range;
   return time;

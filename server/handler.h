@@ -6,9 +6,9 @@
 #include <re2/re2.h>
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/json_object.h"
 #include "server/engine.h"
@@ -35,9 +35,10 @@ struct HandlerContext {
   unsigned thread;
   ThreadMetrics& metrics;
   const ServiceState& service;
-  std::shared_ptr<const KeyRings> keys;  // replaced by a reload
+  std::vector<CallbackGate> gates;  // the first is that of /api/payment_callback; replaced by a reload
   JsonReader json;
   RandomSource random;
+  std::string scratch;
 };
 
 enum class Step { reply, submit };

@@ -75,7 +75,8 @@ StorageError error_of(boost::system::error_code code, const std::string& file, c
 StorageResult<void> make_directory(FileSystem& files, const std::string& path) {
   auto made = files.make_directory(path);
   if (!made) return error_of(made.error(), path, "making the directory");
-  // Also when it was there: an earlier start may have made it without flushing.
+  // Flushed also when it was there, since an earlier start may have been interrupted before its flush; then without
+  // insisting: the parent of a mount point need not be readable.
   if (auto synced = files.sync_directory(parent_of(path)); !synced && *made) {
     return error_of(synced.error(), parent_of(path), "flushing the directory");
   }

@@ -149,7 +149,7 @@ Result<bool> RealFileSystem::exists(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0) return true;
   if (errno == ENOENT) return false;
-  return last_error();
+  return {boost::system::in_place_error, last_error()};
 }
 
 Result<bool> RealFileSystem::make_directory(const std::string& path) {
@@ -157,7 +157,7 @@ Result<bool> RealFileSystem::make_directory(const std::string& path) {
   const boost::system::error_code failure = last_error();
   struct stat status {};
   if (failure.value() == EEXIST && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return false;
-  return failure;
+  return {boost::system::in_place_error, failure};
 }
 
 Result<std::uint64_t> RealFileSystem::free_bytes(const std::string& path) {

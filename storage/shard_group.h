@@ -66,10 +66,10 @@ class ShardGroup {
   Result<void> read(ShardRecords& records, const ListEntries& command, Outcome& outcome);
   Result<void> read_exceptions(const ListExceptions& command, Outcome& outcome, std::uint64_t& waits_for);
 
-  const ShardMap map_;
+  ShardMap map_;
   std::unique_ptr<BooksSnapshot> books_;
   Shards shards_;
-  const MemoryLimits limits_;
+  MemoryLimits limits_;
   Journal* journal_ = nullptr;
   unsigned producer_ = 0;
   Time now_;

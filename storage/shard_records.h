@@ -91,7 +91,6 @@ class ShardRecords final : public RecordSource, public RecordSink {
   Result<const Record*> fetch(Table table, const StoredKey& row_key, const Key& key,
                               Fetched<Key, Record>& fetched);
 
-  const ShardTotals& totals() const noexcept { return totals_; }
   void touch(std::uint64_t number) noexcept { read_number_ = number > read_number_ ? number : read_number_; }
   template <class Record>
   const Record* read(const Changed<Record>& entry) noexcept {

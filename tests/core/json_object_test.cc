@@ -314,7 +314,7 @@ TEST(JsonObject, RefusesTruncationAtEveryByteWhateverFollows) {
     EXPECT_FALSE(reader.read_copy(kSample.substr(0, size), Nested::skip).has_value()) << size;
     // What follows the body is the rest of it, and then bytes that would close everything.
     std::string buffer(kSample);
-    buffer += std::string(JsonReader::kPadding, '}');
+    buffer += std::string(kJsonPadding, '}');
     EXPECT_FALSE(reader.read(std::string_view(buffer).substr(0, size), Nested::skip).has_value()) << size;
   }
 }
@@ -323,7 +323,7 @@ TEST(JsonObject, DoesNotReadThePadding) {
   JsonReader reader;
   for (const char filler : {'\0', ' ', '}', '"', '\\', '1', ',', '\xff'}) {
     std::string buffer(kSample);
-    buffer += std::string(JsonReader::kPadding, filler);
+    buffer += std::string(kJsonPadding, filler);
     const auto read = reader.read(std::string_view(buffer).substr(0, kSample.size()), Nested::skip);
     ASSERT_TRUE(read.has_value()) << filler;
     EXPECT_EQ(read->find("s")->text, "1700000000");

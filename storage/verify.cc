@@ -1,0 +1,322 @@
+#include "storage/verify.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <unordered_map>
+
+#include "core/journal_record.h"
+#include "core/transition.h"
+#include "storage/checkpoint.h"
+#include "storage/data_folder.h"
+#include "storage/journal_reader.h"
+#include "storage/lmdb_books.h"
+#include "storage/recovery.h"
+#include "storage/segment.h"
+
+namespace recharge {
+namespace {
+
+constexpr std::size_t kChangedLimitBytes = std::size_t{256} << 20;
+
+// Shards over books, with the means to bring the books up to them.
+struct Replica {
+  const RecordCodec& codec;
+  Books& books;
+  ShardGroup shards;
+
+  static StorageResult<ShardGroup> open(const ShardMap& map, const RecordCodec& codec, Books& books) {
+    auto snapshot = books.snapshot();
+    ShardGroup::Shards shards;
+    for (unsigned i = 0; i < map.shards(); ++i) {
+      shards.push_back(std::make_unique<ShardRecords>(static_cast<std::uint8_t>(i), codec, *snapshot));
+      if (auto done = shards.back()->load_resident(); !done) {
+        return StorageError{done.error(), "books", 0, "totals cannot be read"};
+      }
+    }
+    return ShardGroup(map, std::move(snapshot), std::move(shards), {});
+  }
+
+  StorageResult<void> checkpoint(const JournalPosition& position) {
+    shards.release_books();
+    CheckpointInput input;
+    input.position.journal = position;
+    for (const auto& shard : shards.shards()) input.shards.push_back({shard->shard(), shard->freeze()});
+    CheckpointWriter writer(books, codec, {100'000, {}});
+    if (auto done = writer.write(input); !done)
+      return StorageError{done.error(), "temporary books", 0, "write"};
+    for (const auto& shard : shards.shards()) shard->drop_frozen();
+    return {};
+  }
+};
+
+// What the transfers alone say, added up without any record.
+class Sums {
+ public:
+  void add(const JournalRecord& record, VerifyReport& report) {
+    for (const auto& fact : record.facts) {
+      if (const auto* posted = std::get_if<TransferPosted>(&fact)) {
+        const auto& transfer = posted->transfer;
+        move(transfer.debit, -transfer.amount.minor_units());
+        move(transfer.credit, transfer.amount.minor_units());
+        ++report.transfers;
+        if (transfer.kind == TransferKind::recharge && ++credits_[transfer.order_id.to_hex()] > 1) {
+          report.add("order " + transfer.order_id.to_text() + " was credited twice");
+        }
+      }
+      if (const auto* changed = std::get_if<OrderChanged>(&fact); changed != nullptr &&
+                                                                  changed->fields & kTransactionField &&
+                                                                  changed->status == OrderStatus::recharged) {
+        const auto [at, fresh] = transactions_.emplace(changed->transaction_id.view(), changed->order_id);
+        if (!fresh && at->second != changed->order_id) {
+          report.add("transaction " + at->first + " paid for two orders, " + at->second.to_text() + " and " +
+                     changed->order_id.to_text());
+        }
+      }
+    }
+  }
+  const std::unordered_map<std::string, std::int64_t>& users() const noexcept { return users_; }
+  std::int64_t total() const noexcept { return total_; }
+
+ private:
+  void move(const LedgerAccount& account, std::int64_t amount) {
+    total_ += amount;
+    if (account.kind == LedgerAccountKind::user) users_[std::string(account.user.view())] += amount;
+  }
+  std::unordered_map<std::string, std::int64_t> users_;
+  std::unordered_map<std::string, unsigned> credits_;
+  std::unordered_map<std::string, OrderId> transactions_;
+  std::int64_t total_ = 0;
+};
+
+void decide_again(const JournalRecord& record, std::span<const std::byte> bytes, ShardGroup& shards,
+                  const std::string& place, VerifyReport& report) {
+  auto* records = shards.shard(record.circumstances.shard);
+  records->begin_command();
+  const auto gathered = gather(record.command, *records);
+  if (!gathered) return report.add(place + ": its records cannot be read");
+  Outcome outcome;
+  Facts facts;
+  decide(record.command, *gathered, *records, record.circumstances, outcome, facts);
+  std::vector<std::byte> room(max_record_bytes(record.command));
+  const auto size = encode_record(record.command, facts, record.circumstances, room);
+  if (!size || *size != bytes.size() || std::memcmp(room.data(), bytes.data(), bytes.size()) != 0) {
+    report.add(place + ": decided again, the command ends in other facts");
+  }
+}
+
+StorageResult<void> rebuild(FileSystem& files, const JournalOptions& journal, Replica& replica, bool decide,
+                            Sums& sums, VerifyReport& report) {
+  auto reader = JournalReader::open(files, journal);
+  if (!reader) return reader.error();
+  JournalRecord record;
+  for (;;) {
+    const auto begin = reader->position();
+    auto group = reader->next();
+    if (!group) return group.error();
+    if (*group == nullptr) break;
+    if (replica.shards.changed_bytes() > kChangedLimitBytes) {
+      if (auto done = replica.checkpoint(begin); !done) return done.error();
+    }
+    for (std::size_t i = 0; i < (*group)->records.size(); ++i) {
+      const auto bytes = (*group)->records[i];
+      const auto place = segment_path(journal.directory, (*group)->segment) + ": offset " +
+                         std::to_string((*group)->offset) + ", record " + std::to_string(i);
+      if (auto done = decode_record(bytes, record); !done) {
+        return StorageError{done.error(), segment_path(journal.directory, (*group)->segment),
+                            (*group)->offset, place};
+      }
+      if (decide) decide_again(record, bytes, replica.shards, place, report);
+      if (auto done = apply_record(record, replica.shards); !done) {
+        return StorageError{done.error(), segment_path(journal.directory, (*group)->segment),
+                            (*group)->offset, place};
+      }
+      sums.add(record, report);
+      ++report.records;
+    }
+    ++report.groups;
+    replica.shards.release_books();
+  }
+  report.torn_tail = reader->tail().torn;
+  report.end = reader->position();
+  return replica.checkpoint(reader->position());
+}
+
+constexpr std::array<const char*, kTables> kRowNames = {
+    "order",     "account",       "transfer",        "refund",        "debit",
+    "exception", "exception key", "idempotency key", "house account", "totals"};
+
+std::string readable(Table table, Bytes key) {
+  if (table == Table::accounts) return std::string(reinterpret_cast<const char*>(key.data()), key.size());
+  std::string hex;
+  constexpr char digits[] = "0123456789abcdef";
+  for (const auto byte : key) {
+    hex += digits[static_cast<unsigned>(byte) >> 4];
+    hex += digits[static_cast<unsigned>(byte) & 15];
+  }
+  return hex;
+}
+
+// Both sides' rows of a table, in the order of their keys. Idempotency keys are forgotten in time: not
+// compared.
+StorageResult<void> compare_tables(BooksSnapshot& expected, BooksSnapshot& actual, VerifyReport& report) {
+  for (std::size_t i = 0; i < kTables; ++i) {
+    const auto table = static_cast<Table>(i);
+    if (table == Table::idempotency) continue;
+    StoredKey from;
+    for (;;) {
+      auto left = expected.first_from(table, from);
+      auto right = actual.first_from(table, from);
+      if (!left) return StorageError{left.error(), "temporary books", 0, kRowNames[i]};
+      if (!right) return StorageError{right.error(), "books/data.mdb", 0, kRowNames[i]};
+      if (!left->has_value() && !right->has_value()) break;
+      const auto below = [](Bytes a, Bytes b) {
+        return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+      };
+      Bytes key;
+      if (!right->has_value() || (left->has_value() && below((*left)->key, (*right)->key))) {
+        key = (*left)->key;
+        report.add(std::string(kRowNames[i]) + " " + readable(table, key) + " is missing in the books");
+      } else if (!left->has_value() || below((*right)->key, (*left)->key)) {
+        key = (*right)->key;
+        report.add(std::string(kRowNames[i]) + " " + readable(table, key) +
+                   " is in the books and not in the journal");
+      } else {
+        key = (*left)->key;
+        if (!std::equal((*left)->value.begin(), (*left)->value.end(), (*right)->value.begin(),
+                        (*right)->value.end())) {
+          report.add(std::string(kRowNames[i]) + " " + readable(table, key) + " differs from the journal");
+        }
+        ++report.rows_compared;
+      }
+      from.assign(key.begin(), key.end());
+      from.push_back(std::byte{0});
+    }
+  }
+  return {};
+}
+
+// Every user's balance against the sum of the transfers, and the ledger's sum.
+StorageResult<void> compare_sums(Replica& replica, const Sums& sums, VerifyReport& report) {
+  auto snapshot = replica.books.snapshot();
+  StoredKey from;
+  for (;;) {
+    auto row = snapshot->first_from(Table::accounts, from);
+    UserAccount account;
+    Result<void> done = row ? Result<void>() : Result<void>(row.error());
+    if (done && row->has_value()) done = replica.codec.decode((*row)->key, (*row)->value, account);
+    if (!done) return StorageError{done.error(), "temporary books", 0, "account"};
+    if (!row->has_value()) break;
+    ++report.accounts;
+    const auto found = sums.users().find(std::string(account.account.view()));
+    const auto sum = found == sums.users().end() ? 0 : found->second;
+    if (sum != account.balance.minor_units()) {
+      report.add("account " + std::string(account.account.view()) + " has " + to_text(account.balance) +
+                 ", its transfers add up to " + to_text(Money::from_minor_units(sum)));
+    }
+    from.assign((*row)->key.begin(), (*row)->key.end());
+    from.push_back(std::byte{0});
+  }
+  report.ledger_sum_minor_units = sums.total();
+  for (const auto& shard : replica.shards.shards()) {
+    report.ledger_sum_minor_units += shard->totals().users.minor_units();
+    for (const auto& account : shard->house()) report.ledger_sum_minor_units += account.balance.minor_units();
+  }
+  if (report.ledger_sum_minor_units != 0) report.add("the sum over all accounts is not zero");
+  return {};
+}
+
+// The folder's books as a start would see them: with the journal applied from their position on, in a copy of
+// their own, since the folder is not to be changed.
+StorageResult<void> replay_onto_copy(FileSystem& files, const JournalOptions& journal, Replica& replica,
+                                     const JournalPosition& from, const JournalPosition& end) {
+  auto reader = JournalReader::open(files, journal, from);
+  if (!reader) return reader.error();
+  JournalRecord record;
+  for (;;) {
+    auto group = reader->next();
+    if (!group) return group.error();
+    if (*group == nullptr) break;
+    for (const auto bytes : (*group)->records) {
+      Result<void> done = decode_record(bytes, record);
+      if (done) done = apply_record(record, replica.shards);
+      if (!done) {
+        return StorageError{done.error(), segment_path(journal.directory, (*group)->segment),
+                            (*group)->offset, "a record does not fit the books"};
+      }
+    }
+    replica.shards.release_books();
+  }
+  return replica.checkpoint(end);
+}
+
+struct ScratchDirectory {
+  std::string path;
+  ~ScratchDirectory() {
+    std::error_code ignored;
+    if (!path.empty()) std::filesystem::remove_all(path, ignored);
+  }
+};
+
+}  // namespace
+
+void VerifyReport::add(std::string finding) {
+  ++findings_total;
+  if (findings.size() < kMaxFindings) findings.push_back(std::move(finding));
+}
+
+StorageResult<VerifyReport> verify_data_folder(FileSystem& files, const VerifyOptions& options) {
+  auto present = files.exists(options.data_dir + "/FORMAT");
+  if (!present || !*present) {
+    return StorageError{make_error_code(Errc::not_found), options.data_dir + "/FORMAT", 0,
+                        "this is no data folder"};
+  }
+  auto folder = DataFolder::open(files, options.data_dir, {}, {});
+  if (!folder) return folder.error();
+  const auto& format = folder->format();
+  const ShardMap map(format.hash_key, format.shard_count);
+  const RecordCodec codec(format.hash_key);
+  JournalOptions journal;
+  journal.directory = folder->journal_directory();
+  journal.folder_id = format.folder_id;
+
+  ScratchDirectory scratch{options.scratch_dir + "/recharge-verify-XXXXXX"};
+  if (::mkdtemp(scratch.path.data()) == nullptr) {
+    return StorageError{
+        {errno, boost::system::generic_category()}, options.scratch_dir, 0, "temporary books"};
+  }
+  auto fresh = LmdbBooks::open(scratch.path + "/expected", format.folder_id, LmdbBooks::Open::fresh);
+  if (!fresh) return fresh.error();
+  std::error_code copied;
+  std::filesystem::copy(options.data_dir + "/books", scratch.path + "/actual", copied);
+  if (copied)
+    return StorageError{
+        {copied.value(), boost::system::generic_category()}, options.data_dir + "/books", 0, "copy"};
+  auto actual = LmdbBooks::open(scratch.path + "/actual", format.folder_id, LmdbBooks::Open::existing);
+  if (!actual) return actual.error();
+
+  VerifyReport report;
+  Sums sums;
+  auto expected_shards = Replica::open(map, codec, **fresh);
+  if (!expected_shards) return expected_shards.error();
+  Replica expected{codec, **fresh, std::move(*expected_shards)};
+  if (auto done = rebuild(files, journal, expected, options.decide, sums, report); !done) return done.error();
+  report.orders = (*fresh)->rows(Table::orders);
+  if (auto done = compare_sums(expected, sums, report); !done) return done.error();
+
+  auto position = (*actual)->position();
+  if (!position) return StorageError{position.error(), options.data_dir + "/books/data.mdb", 0, "position"};
+  auto actual_shards = Replica::open(map, codec, **actual);
+  if (!actual_shards) return actual_shards.error();
+  Replica live{codec, **actual, std::move(*actual_shards)};
+  if (auto done = replay_onto_copy(files, journal, live, position->journal, report.end); !done)
+    return done.error();
+  auto left = (*fresh)->snapshot();
+  auto right = (*actual)->snapshot();
+  if (auto done = compare_tables(*left, *right, report); !done) return done.error();
+  return report;
+}
+
+}  // namespace recharge
