@@ -58,12 +58,13 @@ void IoThread::run() {
   start(watch_engine());
   start(watch_control());
   look_at_clock();
+  bool busy = true;  // the engine may have more to do: then this thread must not sleep
   while (!drained()) {
-    const std::int64_t left_ms = next_sweep_ms_ - now_ms();
+    const std::int64_t left_ms = busy ? 0 : next_sweep_ms_ - now_ms();
     unsigned handled = left_ms > 0 ? static_cast<unsigned>(io_.run_one_for(std::chrono::milliseconds(left_ms))) : 0;
     look_at_clock();
     while (handled < kMaxBatch && io_.poll_one() > 0) ++handled;
-    shared_.engine.turn(index_);
+    busy = shared_.engine.turn(index_) || !resubmitted_.empty();
     for (Operation* operation : resubmitted_) shared_.engine.submit(index_, *operation);
     resubmitted_.clear();
     flush_marked();
