@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/container/static_vector.hpp>
+#include <initializer_list>
 
 #include "core/check.h"
 #include "core/transition.h"
@@ -56,9 +57,11 @@ class Decider {
   void report_late(const ReportPayment& command);
   void credit_order(const ReportPayment& command);
   void keep(const ReportPayment& command, ExceptionKind kind, OutcomeCode code);
-  bool was_settled_by_operator() const noexcept;
-  bool was_kept() const noexcept;
-  [[nodiscard]] bool supersede_earlier(ExceptionKind except);
+  const PaymentException* kept_as(ExceptionKind kind, const ReportPayment& command) const noexcept;
+  const PaymentException* kept_for_good(const ReportPayment& command) const noexcept;
+  bool was_settled_by_operator(const ReportPayment& command) const noexcept;
+  bool was_kept(const ReportPayment& command) const noexcept;
+  [[nodiscard]] bool supersede(std::initializer_list<ExceptionKind> kinds, const ReportPayment& command);
   void settle(Refund refund, bool succeeded);
   GatewayName gateway_of(const ReportPayment& command) const noexcept;
   OrderChanged order_change(OrderEvent event, OrderStatus status) noexcept;

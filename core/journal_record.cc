@@ -228,6 +228,16 @@ Known known_of(const Command& command, Time now) noexcept {
   return known;
 }
 
+// A command's fresh exception id is not written with it: it stands in the fact, if it was used.
+void restore_exception_id(JournalRecord& record) noexcept {
+  auto* payment = std::get_if<ReportPayment>(&record.command);
+  if (payment == nullptr) return;
+  for (const auto& fact : record.facts) {
+    if (const auto* opened = std::get_if<ExceptionOpened>(&fact))
+      payment->exception_id = opened->exception.id;
+  }
+}
+
 // Reads the alternative of the variant that stands at `index`.
 template <std::size_t I = 0, class Variant, class Read>
 bool read_alternative(std::size_t index, std::size_t alternatives, Variant& variant,
@@ -303,6 +313,7 @@ Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& reco
     }
   }
   if (!reader.at_end()) return Errc::damaged;
+  restore_exception_id(record);
   return {};
 }
 

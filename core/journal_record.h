@@ -29,6 +29,7 @@ std::size_t max_record_bytes(const Command& command) noexcept;
 Result<std::size_t> encode_record(const Command& command, const Facts& facts, Circumstances circumstances,
                                   std::span<std::byte> room) noexcept;
 
+// A command's exception id comes back only if it was used, its evidence digest as that of the evidence.
 Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& record) noexcept;
 
 }  // namespace recharge

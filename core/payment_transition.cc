@@ -47,7 +47,7 @@ void Decider::operator()(const SimulatePayment& command) {
   if (!awaits_payment(order_.status)) return show_order(OutcomeCode::invalid_state);
   if (!order_.gateway.empty() && order_.gateway != command.gateway) return end(OutcomeCode::gateway_mismatch);
   if (!command.approved) {
-    if (order_.status == OrderStatus::pending) {
+    if (order_.status == OrderStatus::pending || order_.gateway != command.gateway) {
       auto change = order_change(OrderEvent::payment_failed, OrderStatus::failed);
       change.fields = kEndedAtField;
       change.ended_at = now();
@@ -66,6 +66,7 @@ void Decider::operator()(const SimulatePayment& command) {
 }
 
 void Decider::operator()(const ReportPayment& command) {
+  expire_if_overdue();
   if (command.success) {
     report_success(command);
   } else {
@@ -76,12 +77,11 @@ void Decider::operator()(const ReportPayment& command) {
 // The order of these checks is that of the replies: the first that fails answers.
 void Decider::report_success(const ReportPayment& command) {
   const bool credited = has_order() && is_credited(order_.status);
-  if (was_settled_by_operator()) return end(OutcomeCode::already_processed);
+  if (was_settled_by_operator(command)) return end(OutcomeCode::already_processed);
   if (!credited && is_stale(command, now())) {
     return keep(command, ExceptionKind::stale_callback, OutcomeCode::stale_signature);
   }
   if (!has_order()) return keep(command, ExceptionKind::unknown_order, OutcomeCode::order_not_found);
-  expire_if_overdue();
   if (!may_complete(order_.gateway, command.gateway)) {
     return keep(command, ExceptionKind::gateway_mismatch, OutcomeCode::kept_for_review);
   }
@@ -92,11 +92,14 @@ void Decider::report_success(const ReportPayment& command) {
     if (order_.transaction_id == command.transaction_id) return end(OutcomeCode::already_processed);
     return keep(command, ExceptionKind::duplicate_payment, OutcomeCode::kept_for_review);
   }
-  if (records_.kept[static_cast<std::size_t>(ExceptionKind::balance_limit)] != nullptr) {
+  if (kept_as(ExceptionKind::balance_limit, command) != nullptr) {
     return keep(command, ExceptionKind::balance_limit, OutcomeCode::kept_for_review);
   }
   const bool on_time = command.paid_at && *command.paid_at <= order_.expires_at;
-  if (order_.status == OrderStatus::closed || (order_.status == OrderStatus::expired && !on_time)) {
+  const auto* late = kept_as(ExceptionKind::late_payment, command);
+  const bool dismissed = late != nullptr && !late->is_open();
+  if (order_.status == OrderStatus::closed ||
+      (order_.status == OrderStatus::expired && (!on_time || dismissed))) {
     return report_late(command);
   }
   credit_order(command);
@@ -118,28 +121,46 @@ void Decider::report_late(const ReportPayment& command) {
     RECHARGE_CHECK(!"money just kept cannot be moved");
 }
 
+// What was kept of this payment. Another gateway may use the same transaction id for another payment.
+const PaymentException* Decider::kept_as(ExceptionKind kind, const ReportPayment& command) const noexcept {
+  const auto* kept = records_.kept[static_cast<std::size_t>(kind)];
+  if (kept == nullptr) return nullptr;
+  return kept->gateway == command.gateway || kept->gateway == gateway_of(command) ? kept : nullptr;
+}
+
 // Whatever an operator did with this payment's money, a repeat of it changes nothing.
-bool Decider::was_settled_by_operator() const noexcept {
-  for (const auto* kept : records_.kept) {
+bool Decider::was_settled_by_operator(const ReportPayment& command) const noexcept {
+  for (std::size_t kind = 0; kind < kExceptionKinds; ++kind) {
+    const auto* kept = kept_as(static_cast<ExceptionKind>(kind), command);
     if (kept == nullptr) continue;
     if (kept->action == ExceptionAction::credit || kept->action == ExceptionAction::refund) return true;
   }
   return false;
 }
 
-bool Decider::was_kept() const noexcept {
-  for (const auto* kept : records_.kept) {
-    if (kept != nullptr) return true;
+bool Decider::was_kept(const ReportPayment& command) const noexcept {
+  for (std::size_t kind = 0; kind < kExceptionKinds; ++kind) {
+    if (kept_as(static_cast<ExceptionKind>(kind), command) != nullptr) return true;
   }
   return false;
 }
 
-// The payment came again, fresh: what was kept of it as stale or with another amount, is now settled by this
-// report.
-bool Decider::supersede_earlier(ExceptionKind except) {
-  for (auto kind : {ExceptionKind::stale_callback, ExceptionKind::amount_mismatch}) {
-    const auto* kept = records_.kept[static_cast<std::size_t>(kind)];
-    if (kind == except || kept == nullptr || !kept->is_open()) continue;
+// The exception that holds this payment for good: a repeat that would be kept for another reason must not
+// book its money a second time. What was kept as stale, or with another amount, gives way instead.
+const PaymentException* Decider::kept_for_good(const ReportPayment& command) const noexcept {
+  for (auto kind : {ExceptionKind::late_payment, ExceptionKind::duplicate_payment,
+                    ExceptionKind::gateway_mismatch, ExceptionKind::balance_limit}) {
+    const auto* kept = kept_as(kind, command);
+    if (kept != nullptr && kept->action != ExceptionAction::superseded) return kept;
+  }
+  return nullptr;
+}
+
+// The payment came again with better evidence: what was kept of it before is now settled by this report.
+bool Decider::supersede(std::initializer_list<ExceptionKind> kinds, const ReportPayment& command) {
+  for (auto kind : kinds) {
+    const auto* kept = kept_as(kind, command);
+    if (kept == nullptr || !kept->is_open()) continue;
     if (!settle_exception(*kept, ExceptionAction::superseded, {})) return false;
   }
   return true;
@@ -151,7 +172,9 @@ void Decider::credit_order(const ReportPayment& command) {
   if (!after || *after > kMaxBalance) {
     return keep(command, ExceptionKind::balance_limit, OutcomeCode::kept_for_review);
   }
-  if (!supersede_earlier(ExceptionKind::balance_limit) ||
+  // Also what came as late, where the payment turns out to have been made in time.
+  if (!supersede({ExceptionKind::stale_callback, ExceptionKind::amount_mismatch, ExceptionKind::late_payment},
+                 command) ||
       !post(TransferKind::recharge, house(LedgerAccountKind::clearing, gateway), user(), command.amount,
             order_.id, {})) {
     facts_.clear();
@@ -175,8 +198,16 @@ void Decider::keep(const ReportPayment& command, ExceptionKind kind, OutcomeCode
     const bool dismissed = !earlier->is_open() && code == OutcomeCode::kept_for_review;
     return end(dismissed ? OutcomeCode::already_processed : code);
   }
-  if (kind == ExceptionKind::stale_callback && was_kept()) return end(code);
-  if (kind != ExceptionKind::stale_callback && !supersede_earlier(kind)) {
+  if (kind == ExceptionKind::stale_callback && was_kept(command)) return end(code);
+  if (const auto* earlier = kept_for_good(command)) {
+    outcome_.exception_kind = earlier->kind;
+    return end(earlier->is_open() ? code : OutcomeCode::already_processed);
+  }
+  if (!has_order()) {
+    order_.currency = command.currency;
+    order_.merchant = command.merchant;
+  }
+  if (!supersede({ExceptionKind::stale_callback, ExceptionKind::amount_mismatch}, command)) {
     facts_.clear();
     return end(OutcomeCode::balance_limit);
   }
@@ -197,10 +228,6 @@ void Decider::keep(const ReportPayment& command, ExceptionKind kind, OutcomeCode
   exception.evidence_key = command.key_id;
   exception.currency = command.currency;
   exception.merchant = command.merchant;
-  if (!has_order()) {
-    order_.currency = command.currency;
-    order_.merchant = command.merchant;
-  }
   if (!post(TransferKind::payment_kept, house(LedgerAccountKind::clearing, gateway),
             house(LedgerAccountKind::suspense, gateway), command.amount, exception.order_id,
             command.transaction_id)) {
@@ -223,7 +250,6 @@ void Decider::report_failure(const ReportPayment& command) {
   if (has_order() && is_credited(order_.status)) return end(OutcomeCode::already_processed);
   if (is_stale(command, now())) return end(OutcomeCode::stale_signature);
   if (!has_order()) return end(OutcomeCode::order_not_found);
-  expire_if_overdue();
   if (order_.status != OrderStatus::pending || !may_complete(order_.gateway, command.gateway)) {
     return end(OutcomeCode::already_processed);
   }
