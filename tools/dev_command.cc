@@ -1,0 +1,176 @@
+// The verb that runs a throw-away recharged with the simulated gateway, in a folder that goes away with it.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <vector>
+
+#include "tools/verbs.h"
+
+namespace recharge {
+namespace {
+
+struct DevOptions {
+  int port = 8080;
+  std::vector<std::string> server_arguments;
+};
+
+constexpr std::string_view kListening = "recharged listening on ";
+
+// The folder exists as long as this does.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "recharge-dev-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;  // nothing more can be done about it
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+std::filesystem::path beside_this_program(const std::string& name) {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? std::filesystem::path(name) : self.parent_path() / name;
+}
+
+void print_first_steps(const std::string& url, const std::string& folder) {
+  const std::string recharge = beside_this_program("recharge").string();
+  const std::string options = " --server " + url;
+  std::cout << "\nEverything is kept in " << folder
+            << " and removed at the end (Ctrl-C). In another terminal:\n\n"
+            << "  " << recharge << options << " order create --account 13812345678 --amount 50.00\n"
+            << "  " << recharge << options << " pay ORDER_ID\n"
+            << "  " << recharge << options << " --secret-file " << folder
+            << "/callback.secret callback ORDER_ID\n"
+            << "  " << recharge << options << " balance 13812345678\n\n";
+  std::cout.flush();
+}
+
+// Only async-signal-safe calls: this is the child, between fork and exec.
+[[noreturn]] void become_server(const char* program, char* const* arguments, int output, pid_t parent) {
+  ::setpgid(0, 0);  // the terminal's Ctrl-C reaches the parent only, which forwards it once
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(1);
+  ::dup2(output, STDOUT_FILENO);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::signal(SIGPIPE, SIG_DFL);
+  ::execv(program, arguments);
+  constexpr char kMessage[] = "recharge: cannot run recharged beside this program\n";
+  if (::write(STDERR_FILENO, kMessage, sizeof kMessage - 1) < 0) ::_exit(126);
+  ::_exit(127);
+}
+
+// Passes the server's stdout on, and tells the first steps once it listens. Ends when the server closes it.
+void relay_output(int input, const std::string& folder) {
+  std::FILE* stream = ::fdopen(input, "r");
+  std::array<char, 4096> line{};
+  while (std::fgets(line.data(), static_cast<int>(line.size()), stream) != nullptr) {
+    std::string_view text(line.data());
+    std::cout << text << std::flush;
+    if (!text.starts_with(kListening)) continue;
+    text.remove_prefix(kListening.size());
+    print_first_steps(std::string(text.substr(0, text.find_last_not_of("\r\n") + 1)), folder);
+  }
+  std::fclose(stream);
+}
+
+volatile sig_atomic_t server_pid = 0;
+
+void forward_signal(int number) {
+  const int saved = errno;
+  if (server_pid > 0) ::kill(server_pid, number);
+  errno = saved;
+}
+
+void forward_signals(const sigset_t& signals) {
+  struct sigaction action {};
+  action.sa_handler = forward_signal;
+  action.sa_flags = SA_RESTART;  // the relay goes on until the server has closed its output
+  sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+ExitCode exit_code_of(int status) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) <= 4) return static_cast<ExitCode>(WEXITSTATUS(status));
+  return ExitCode::failure;
+}
+
+ExitCode run_dev(const DevOptions& options) {
+  const std::string program = beside_this_program("recharged").string();
+  if (::access(program.c_str(), X_OK) != 0) {
+    return report({ExitCode::bad_configuration, "no recharged beside this program: " + program});
+  }
+  const TemporaryFolder folder;
+  if (folder.path().empty()) {
+    return report(
+        {ExitCode::failure, std::string("cannot make a temporary folder: ") + std::strerror(errno)});
+  }
+  std::vector<std::string> words{program, "--data-dir", folder.path(), "--listen",
+                                 "127.0.0.1:" + std::to_string(options.port)};
+  words.insert(words.end(), options.server_arguments.begin(), options.server_arguments.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+
+  // Blocked until the child exists, so that no signal is lost in between.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return report({ExitCode::failure, std::strerror(errno)});
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child == 0) become_server(program.c_str(), arguments.data(), ends[1], parent);
+  ::close(ends[1]);
+  if (child < 0) {
+    ::close(ends[0]);
+    return report({ExitCode::failure, std::string("cannot start recharged: ") + std::strerror(errno)});
+  }
+  server_pid = child;
+  forward_signals(signals);
+  relay_output(ends[0], folder.path());
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  server_pid = 0;
+  return exit_code_of(status);
+}
+
+}  // namespace
+
+void add_dev_verb(CLI::App& app, Tool& tool) {
+  const auto options = std::make_shared<DevOptions>();
+  CLI::App* verb = app.add_subcommand("dev", "Run a throw-away recharged with the simulated gateway");
+  verb->add_option("--port", options->port, "Where it listens on 127.0.0.1; 0 picks a free port")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  verb->add_option("arguments", options->server_arguments, "More arguments for recharged, after --");
+  verb->callback([&tool, options] { tool.action = [options] { return run_dev(*options); }; });
+}
+
+}  // namespace recharge

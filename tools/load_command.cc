@@ -1,0 +1,91 @@
+// The verb that puts load on a server, measures it, and checks its books afterwards.
+#include <cmath>
+#include <memory>
+
+#include "tools/load_run.h"
+#include "tools/verbs.h"
+
+namespace recharge {
+namespace {
+
+constexpr std::uint64_t kMaxConnections = 10'000;
+constexpr std::uint64_t kMaxThreads = 64;
+constexpr std::uint64_t kMaxPipeline = 1'024;
+constexpr double kMaxRate = 10'000'000;
+constexpr double kMaxDurationS = 86'400;
+
+// What the options mean together; empty where they fit.
+std::string misuse(const LoadOptions& options) {
+  if (options.connections < options.threads) return "--connections must be at least --threads";
+  if (!options.emit_wrk.empty() && !options.needs_orders())
+    return "--emit-wrk needs a mix that sends callbacks";
+  if (!options.ack_log.empty() && options.kind() != LoadMix::callback)
+    return "--ack-log needs --mix callback";
+  const bool once = options.kind() == LoadMix::callback;
+  if (once && options.orders != 0 && options.requests > options.orders) {
+    return "--requests needs as many --orders: each callback is sent once";
+  }
+  return {};
+}
+
+void add_shape_options(CLI::App& verb, LoadOptions& options) {
+  verb.add_option("--mix", options.mix,
+                  "What is sent: signed callbacks each for its own pending order, the same "
+                  "ones again, forged ones, orders, or balance look-ups")
+      ->check(CLI::IsMember({"callback", "duplicate", "forged", "place", "balance"}))
+      ->capture_default_str();
+  verb.add_option("--connections", options.connections, "Connections of all threads together")
+      ->check(CLI::Range(std::uint64_t{1}, kMaxConnections))
+      ->capture_default_str();
+  verb.add_option("--threads", options.threads, "Threads that send")
+      ->check(CLI::Range(std::uint64_t{1}, kMaxThreads))
+      ->capture_default_str();
+  verb.add_option("--pipeline", options.pipeline, "Requests open at once on each connection")
+      ->check(CLI::Range(std::uint64_t{1}, kMaxPipeline))
+      ->capture_default_str();
+  verb.add_option("--duration", options.duration_s,
+                  "Seconds; 10 where --requests is not given. Callbacks are signed "
+                  "just before: stay within the server's tolerance")
+      ->check(CLI::Range(0.001, kMaxDurationS));
+  verb.add_option("--requests", options.requests, "How many requests")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
+  verb.add_option("--rate", options.rate,
+                  "Open loop: so many a second whatever the server does; latency counts "
+                  "from the intended time")
+      ->check(CLI::Range(0.001, kMaxRate));
+}
+
+void add_books_options(CLI::App& verb, LoadOptions& options) {
+  verb.add_option("--accounts", options.accounts, "Accounts that the orders are spread over")
+      ->check(CLI::Range(std::uint64_t{1}, LoadOptions::kMaxAccounts))
+      ->capture_default_str();
+  verb.add_option("--orders", options.orders,
+                  "Orders to place beforehand; by default as many as will be needed")
+      ->check(CLI::Range(std::uint64_t{1}, LoadOptions::kMaxOrders));
+  verb.add_flag("--hot-account", options.hot_account, "All orders for one account");
+  verb.add_option("--server-pid", options.server_pid, "Report this process's CPU time per request, too")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--ack-log", options.ack_log, "Append a line for every callback sent and acknowledged");
+  verb.add_flag("--tolerate-disconnect", options.tolerate_disconnect,
+                "The server may die meanwhile: report what was seen, and exit 0");
+  verb.add_option("--emit-wrk", options.emit_wrk,
+                  "Write the signed callbacks and a script for wrk here, send none");
+}
+
+ExitCode run_load(const Tool& tool, const LoadOptions& options) {
+  const std::string wrong = misuse(options);
+  if (!wrong.empty()) return report({ExitCode::usage, wrong});
+  return LoadRun(tool, options).run();
+}
+
+}  // namespace
+
+void add_load_verb(CLI::App& app, Tool& tool) {
+  const auto options = std::make_shared<LoadOptions>();
+  CLI::App* verb = app.add_subcommand("load", "Put load on the server, measure it, then check its books");
+  add_shape_options(*verb, *options);
+  add_books_options(*verb, *options);
+  verb->callback([&tool, options] { tool.action = [&tool, options] { return run_load(tool, *options); }; });
+}
+
+}  // namespace recharge

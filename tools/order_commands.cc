@@ -1,0 +1,134 @@
+// The verbs about orders: create, show, list, explain, close, refund.
+#include <iostream>
+#include <memory>
+
+#include "tools/json_text.h"
+#include "tools/made_ids.h"
+#include "tools/reply_printer.h"
+#include "tools/verbs.h"
+
+namespace recharge {
+namespace {
+
+struct OrderOptions {
+  std::string order_id, account, amount, gateway, subject, idempotency_key, status, cursor, refund_id;
+  int limit = 20;
+};
+
+std::string order_path(const std::string& order_id, std::string_view action = {}) {
+  return "/api/orders/" + percent_encode(order_id) + std::string(action);
+}
+
+std::string show_order(const std::string& body) {
+  return describe_object(json_member(body, "order").value_or(""));
+}
+
+std::string show_orders(const std::string& body) {
+  std::string out = describe_list(json_member(body, "data").value_or("[]"),
+                                  {"order_id", "amount", "status", "created_at", "transaction_id"});
+  if (const auto cursor = json_member(body, "next_cursor")) out += "more: --cursor " + *cursor + '\n';
+  return out;
+}
+
+std::string show_explanation(const std::string& body) {
+  std::string out =
+      json_member(body, "order_id").value_or("-") + "  " + json_member(body, "status").value_or("-") + '\n';
+  out += describe_list(json_member(body, "steps").value_or("[]"), {"at", "event", "evidence"});
+  if (const auto missing = json_member(body, "missing")) out += "missing      " + *missing + '\n';
+  if (const auto next = json_member(body, "next_action")) out += "next action  " + *next + '\n';
+  return out;
+}
+
+ExitCode create_order(const Tool& tool, const OrderOptions& options) {
+  JsonWriter body;
+  body.text("account", options.account).text("amount", options.amount);
+  if (!options.gateway.empty()) body.text("gateway", options.gateway);
+  if (!options.subject.empty()) body.text("subject", options.subject);
+  HttpRequest request{"POST", "/api/place_order", body.finish(), {}};
+  if (!options.idempotency_key.empty())
+    request.headers.push_back("Idempotency-Key: " + options.idempotency_key);
+  return print_reply(tool, HttpClient(tool.server, tool.token).send(request), describe_object);
+}
+
+ExitCode list_orders(const Tool& tool, const OrderOptions& options) {
+  std::string path = "/api/orders?account=" + percent_encode(options.account);
+  path += "&limit=" + std::to_string(options.limit);
+  if (!options.status.empty()) path += "&status=" + percent_encode(options.status);
+  if (!options.cursor.empty()) path += "&cursor=" + percent_encode(options.cursor);
+  return print_reply(tool, HttpClient(tool.server, tool.token).get(path), show_orders);
+}
+
+ExitCode refund_order(const Tool& tool, const OrderOptions& options) {
+  JsonWriter body;
+  body.text("refund_id", options.refund_id.empty() ? made_id("refund") : options.refund_id);
+  if (!options.amount.empty()) body.text("amount", options.amount);
+  const auto reply =
+      HttpClient(tool.server, tool.token).post(order_path(options.order_id, "/refund"), body.finish());
+  return print_reply(tool, reply, [](const std::string& text) {
+    return describe_object(json_member(text, "refund").value_or(""));
+  });
+}
+
+// A verb about one order that only needs its id.
+CLI::App* add_verb_on_order(CLI::App& parent, const std::string& name, const std::string& help,
+                            OrderOptions& options) {
+  CLI::App* verb = parent.add_subcommand(name, help);
+  verb->add_option("order_id", options.order_id, "The order")->required();
+  return verb;
+}
+
+}  // namespace
+
+void add_order_verbs(CLI::App& app, Tool& tool) {
+  const auto options = std::make_shared<OrderOptions>();
+  CLI::App* order = app.add_subcommand("order", "Place, read, close and refund orders");
+  order->require_subcommand(1);
+
+  CLI::App* create = order->add_subcommand("create", "Place an order");
+  create->add_option("--account", options->account, "Whose balance to top up")->required();
+  create->add_option("--amount", options->amount, "How much, as 50 or 50.00")->required();
+  create->add_option("--gateway", options->gateway, "The gateway that will take the payment");
+  create->add_option("--subject", options->subject, "What the payer is shown");
+  create->add_option("--idempotency-key", options->idempotency_key, "Makes repeating this command harmless");
+  create->callback(
+      [&tool, options] { tool.action = [&tool, options] { return create_order(tool, *options); }; });
+
+  add_verb_on_order(*order, "show", "Show an order", *options)->callback([&tool, options] {
+    tool.action = [&tool, options] {
+      return print_reply(tool, HttpClient(tool.server, tool.token).get(order_path(options->order_id)),
+                         show_order);
+    };
+  });
+  CLI::App* list = order->add_subcommand("list", "List an account's orders, newest first");
+  list->add_option("--account", options->account, "Whose orders")->required();
+  list->add_option("--status", options->status, "Only those with this status");
+  list->add_option("--limit", options->limit, "How many")->check(CLI::Range(1, 100))->capture_default_str();
+  list->add_option("--cursor", options->cursor, "Go on where the last list ended");
+  list->callback(
+      [&tool, options] { tool.action = [&tool, options] { return list_orders(tool, *options); }; });
+
+  add_verb_on_order(*order, "explain", "Tell what happened to an order, and what is missing", *options)
+      ->callback([&tool, options] {
+        tool.action = [&tool, options] {
+          const std::string path = order_path(options->order_id, "/explain");
+          return print_reply(tool, HttpClient(tool.server, tool.token).get(path), show_explanation);
+        };
+      });
+  add_verb_on_order(*order, "close", "Close an order that is not paid", *options)->callback([&tool, options] {
+    tool.action = [&tool, options] {
+      const std::string path = order_path(options->order_id, "/close");
+      return print_reply(tool, HttpClient(tool.server, tool.token).post(path, ""),
+                         [options](const std::string& body) {
+                           const std::string lines = describe_object(body);
+                           return lines.empty() ? "closed " + options->order_id + '\n' : lines;
+                         });
+    };
+  });
+  CLI::App* refund = add_verb_on_order(*order, "refund", "Pay a recharged order back", *options);
+  refund->add_option("--amount", options->amount, "How much; without it, all that is left");
+  refund->add_option("--refund-id", options->refund_id, "Makes repeating harmless; made when absent");
+  refund->callback(
+      [&tool, options] { tool.action = [&tool, options] { return refund_order(tool, *options); }; });
+}
+
+}  // namespace recharge

@@ -1,0 +1,19 @@
+// Purpose: one function per group of verbs; each adds its verbs to the tree and sets Tool::action when
+// chosen. REQUIRES: app and tool outlive parsing and the action.
+#pragma once
+
+#include "tools/tool.h"
+
+namespace recharge {
+
+void add_order_verbs(CLI::App& app, Tool& tool);      // order create|show|list|explain|close|refund
+void add_payment_verbs(CLI::App& app, Tool& tool);    // pay
+void add_callback_verbs(CLI::App& app, Tool& tool);   // callback, sign
+void add_account_verbs(CLI::App& app, Tool& tool);    // balance, debit
+void add_exception_verbs(CLI::App& app, Tool& tool);  // exceptions list|resolve
+void add_load_verb(CLI::App& app, Tool& tool);
+void add_dev_verb(CLI::App& app, Tool& tool);
+void add_doctor_verb(CLI::App& app, Tool& tool);
+void add_completion_verb(CLI::App& app, Tool& tool);
+
+}  // namespace recharge
