@@ -215,7 +215,8 @@ ExceptionId ShardedEngine::fresh_exception_id(unsigned thread, std::uint8_t shar
 void ShardedEngine::wake(Lane& lane) noexcept {
   if (!lane.sleeping.exchange(false, std::memory_order_seq_cst)) return;
   const std::uint64_t one = 1;
-  static_cast<void>(::write(lane.wake_fd, &one, sizeof one));
+  // Its only failure is a full counter, and then the thread is about to wake.
+  [[maybe_unused]] const auto written = ::write(lane.wake_fd, &one, sizeof one);
 }
 
 void ShardedEngine::execute_here(Lane& lane, Operation& operation) noexcept {

@@ -181,8 +181,14 @@ bool Checkpointer::sweep() {
   Time reached = Time{static_cast<std::int64_t>(watermark_ms_)};
   for (std::size_t examined = 0;; ++examined) {
     auto row = snapshot_->first_from(Table::orders, next);
+    if (!row || !row->has_value()) break;
     Order order;
-    if (!row || !row->has_value() || !store_.codec().decode((*row)->key, (*row)->value, order)) break;
+    if (!store_.codec().decode((*row)->key, (*row)->value, order)) {
+      // Damage is for whoever reads the order; those behind it still expire.
+      next.assign((*row)->key.begin(), (*row)->key.end());
+      next.push_back(std::byte{0});
+      continue;
+    }
     if (order.created_at() >= sweep_limit_) break;  // orders before it may still be on their way to the books
     if (awaits_payment(order.status) && now <= order.expires_at) break;
     if (examined == kSweepRows || overdue.size() == kSweepExpiries) {
@@ -198,6 +204,7 @@ bool Checkpointer::sweep() {
   std::atomic<bool> refused{false};
   if (!overdue.empty()) {
     owners_.run_on_each([&](unsigned, ShardGroup& group) {
+      group.set_now(now);  // an idle thread's time stands still
       Outcome outcome;
       for (const auto& id : overdue) {
         if (group.shard(store_.map().of_id(id)) == nullptr) continue;

@@ -67,7 +67,6 @@ class Checkpointer {
   std::vector<std::uint64_t> wait_numbers_;  // by thread, for pending_
   bool has_pending_ = false;
   JournalPosition written_;             // position of the last checkpoint
-  std::uint64_t counted_sequence_ = 0;  // of the journal, when changed bytes were last counted
   Time frozen_at_;                      // the owners' earliest time when pending_ was frozen
   Time sweep_limit_;                    // orders placed before it are in the books
   std::uint64_t watermark_ms_ = 0;      // no order before it waits for a payment

@@ -1,5 +1,6 @@
 #include "storage/lmdb_books.h"
 
+#include <fcntl.h>
 #include <lmdb.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,13 +87,15 @@ class Snapshot final : public BooksSnapshot {
     return bytes_of(value);
   }
 
+  // LMDB has no empty key: every row is above it.
   Result<std::optional<BooksRow>> first_from(Table table, Bytes key) override {
     return seek(table, key, [](MDB_cursor* cursor, MDB_val& at, MDB_val& value) {
-      return mdb_cursor_get(cursor, &at, &value, MDB_SET_RANGE);
+      return mdb_cursor_get(cursor, &at, &value, at.mv_size == 0 ? MDB_FIRST : MDB_SET_RANGE);
     });
   }
 
   Result<std::optional<BooksRow>> last_before(Table table, Bytes key) override {
+    if (key.empty()) return std::nullopt;
     return seek(table, key, [](MDB_cursor* cursor, MDB_val& at, MDB_val& value) {
       const int rc = mdb_cursor_get(cursor, &at, &value, MDB_SET_RANGE);
       if (rc == MDB_NOTFOUND) return mdb_cursor_get(cursor, &at, &value, MDB_LAST);
@@ -217,6 +220,38 @@ StorageError at_opening(int rc, const std::string& file, const char* what) {
   return StorageError{error_of(rc), file, 0, what};
 }
 
+StorageResult<void> flush_directory(const std::string& directory) {
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool flushed = fd >= 0 && ::fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (!flushed) return at_opening(error, directory, "cannot be flushed");
+  return {};
+}
+
+// Stands beside the books while they are made: an environment that was interrupted before its first commit
+// may never open, and looks like damage.
+std::string unfinished_mark(const std::string& directory) { return directory + "/unfinished"; }
+
+StorageResult<void> begin_afresh(const std::string& directory) {
+  const auto mark = unfinished_mark(directory);
+  const int fd = ::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return at_opening(errno, mark, "cannot be made");
+  ::close(fd);
+  if (auto flushed = flush_directory(directory); !flushed) return flushed;
+  for (const auto& name : {directory + "/data.mdb", directory + "/lock.mdb"}) {
+    if (::unlink(name.c_str()) != 0 && errno != ENOENT) return at_opening(errno, name, "cannot be removed");
+  }
+  return {};
+}
+
+StorageResult<void> complete(const std::string& directory) {
+  const auto mark = unfinished_mark(directory);
+  if (auto flushed = flush_directory(directory); !flushed) return flushed;
+  if (::unlink(mark.c_str()) != 0) return at_opening(errno, mark, "cannot be removed");
+  return flush_directory(directory);
+}
+
 }  // namespace
 
 LmdbBooks::LmdbBooks(std::unique_ptr<Environment> environment) : environment_(std::move(environment)) {}
@@ -228,9 +263,9 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
     return at_opening(errno, directory, "cannot be made");
   if (how == Open::fresh) {
-    for (const auto& name : {file, directory + "/lock.mdb"}) {
-      if (::unlink(name.c_str()) != 0 && errno != ENOENT) return at_opening(errno, name, "cannot be removed");
-    }
+    if (auto done = begin_afresh(directory); !done) return done.error();
+  } else if (::access(unfinished_mark(directory).c_str(), F_OK) == 0) {
+    return StorageError{make_error_code(Errc::not_found), file, 0, "the books were never completed"};
   } else if (struct stat found; ::stat(file.c_str(), &found) != 0) {
     return StorageError{make_error_code(Errc::not_found), file, 0, "the books are missing"};
   } else if (found.st_size < 2 * ::sysconf(_SC_PAGESIZE)) {
@@ -277,6 +312,9 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
 
   std::unique_ptr<LmdbBooks> books(new LmdbBooks(std::move(environment)));
   if (auto done = books->check_or_write_header(folder_id, how, file); !done) return done.error();
+  if (how == Open::fresh) {
+    if (auto done = complete(directory); !done) return done.error();
+  }
   return books;
 }
 

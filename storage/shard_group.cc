@@ -30,13 +30,15 @@ std::size_t ShardGroup::changed_bytes() const noexcept {
 
 // New orders are refused first, callbacks last: their money has been paid.
 bool ShardGroup::admit(const Command& command) noexcept {
-  if (until_count_-- == 0) {
+  // Above the limit every command counts again: a checkpoint may have made room.
+  if (until_count_ == 0 || held_bytes_ > limits_.orders_bytes) {
     until_count_ = kCommandsBetweenCounts;
     held_bytes_ = 0;
     for (const auto& shard : shards_) {
       if (shard) held_bytes_ += shard->bytes();
     }
   }
+  --until_count_;
   if (held_bytes_ > limits_.changes_bytes) return false;
   return held_bytes_ <= limits_.orders_bytes || !std::holds_alternative<PlaceOrder>(command);
 }

@@ -86,7 +86,7 @@ Result<void> ShardGroup::read(ShardRecords& records, const ExplainOrder& command
   if (order->is_overdue(now_)) overdue_.push_back(order->id);
   Explanation explanation;
   explanation.order = *order;
-  if (!explanation.order.refunded.is_zero() || !explanation.order.refund_reserved.is_zero()) {
+  if (is_credited(explanation.order.status)) {  // a refund that failed leaves no amount behind
     RECHARGE_GET(refunds, records.refunds_of(command.order_id));
     explanation.refunds = std::move(refunds);
   }
@@ -124,7 +124,9 @@ Result<void> ShardGroup::read(ShardRecords& records, const ListOrders& command, 
       break;
     }
     if (order->is_overdue(now_)) overdue_.push_back(order->id);
-    if (!command.status || order->status == *command.status) page.orders.push_back(*order);
+    // As it will be shown: also where its expiry finds no room in the journal.
+    const auto status = order->is_overdue(now_) ? OrderStatus::expired : order->status;
+    if (!command.status || status == *command.status) page.orders.push_back(*order);
     at = order->previous;
   }
   page.next = at;

@@ -51,7 +51,7 @@ class ShardRecords final : public RecordSource, public RecordSink {
   // Newest first, those before `before` (nil: all), until visit() says false.
   Result<void> visit_exceptions(const ExceptionId& before,
                                 const std::function<bool(const PaymentException&)>& visit);
-  // In the order of their ids.
+  // Oldest first.
   Result<std::vector<Refund>> refunds_of(const OrderId& order_id);
   const std::vector<HouseAccount>& house() const noexcept { return house_; }
 

@@ -69,9 +69,12 @@ class Sums {
       if (const auto* changed = std::get_if<OrderChanged>(&fact); changed != nullptr &&
                                                                   changed->fields & kTransactionField &&
                                                                   changed->status == OrderStatus::recharged) {
-        const auto [at, fresh] = transactions_.emplace(changed->transaction_id.view(), changed->order_id);
+        const auto* payment = std::get_if<ReportPayment>(&record.command);
+        const auto gateway = std::string(payment != nullptr ? payment->gateway.view() : "");
+        const auto [at, fresh] = transactions_.emplace(
+            gateway + " transaction " + std::string(changed->transaction_id.view()), changed->order_id);
         if (!fresh && at->second != changed->order_id) {
-          report.add("transaction " + at->first + " paid for two orders, " + at->second.to_text() + " and " +
+          report.add(at->first + " paid for two orders, " + at->second.to_text() + " and " +
                      changed->order_id.to_text());
         }
       }
