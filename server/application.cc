@@ -90,17 +90,18 @@ void Application::announce() {
   sd_notify(0, "READY=1");
 }
 
-// Secrets and the log level; what else changed needs a start.
+// Secrets, the policy of orders and callbacks, and the log level; what else changed needs a start.
 void Application::reload() {
   sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + monotonic_us()).c_str());
   try {
     Settings fresh = load_settings(line_.flags, process_environment());
     fresh.store.data_dir = settings_.store.data_dir;
-    auto keys = std::make_shared<const KeyRings>(load_key_rings(fresh));
-    const bool same_gates = std::equal(keys->gateways.begin(), keys->gateways.end(), gate_names_.begin(),
-                                       gate_names_.end(), [](const auto& k, const auto& n) { return k.gateway == n; });
+    auto reloaded = std::make_shared<const Reloaded>(Reloaded{load_key_rings(fresh), OrderPolicy(fresh)});
+    const auto& gateways = reloaded->keys.gateways;
+    const bool same_gates = std::equal(gateways.begin(), gateways.end(), gate_names_.begin(), gate_names_.end(),
+                                       [](const auto& k, const auto& n) { return k.gateway == n; });
     if (!same_gates) throw SettingsError("gateways were added or removed, which needs a start");
-    server_->replace_keys(std::move(keys));
+    server_->take_over(std::move(reloaded));
     set_log_level(fresh.log.level);
     log_info("settings reloaded");
   } catch (const std::exception& error) {

@@ -39,6 +39,7 @@ struct HandlerContext {
   JsonReader json;
   RandomSource random;
   std::string scratch;
+  OrderPolicy policy = OrderPolicy(settings);  // replaced by a reload
 };
 
 enum class Step { reply, submit };

@@ -126,8 +126,8 @@ bool HttpServer::wait(std::chrono::milliseconds at_most) {
   return running_.load() == 0;
 }
 
-void HttpServer::replace_keys(std::shared_ptr<const KeyRings> keys) {
-  for (const auto& io_thread : io_threads_) io_thread->replace_keys(keys);
+void HttpServer::take_over(std::shared_ptr<const Reloaded> reloaded) {
+  for (const auto& io_thread : io_threads_) io_thread->take_over(reloaded);
 }
 
 std::vector<const ThreadMetrics*> HttpServer::metrics() const {

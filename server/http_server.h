@@ -31,7 +31,7 @@ class HttpServer {
   void begin_drain();
   // False where the threads have not ended in time.
   bool wait(std::chrono::milliseconds at_most);
-  void replace_keys(std::shared_ptr<const KeyRings> keys);
+  void take_over(std::shared_ptr<const Reloaded> reloaded);
   std::vector<const ThreadMetrics*> metrics() const;
 
  private:

@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <stdexcept>
+#include <utility>
 
 #include "server/log.h"
 
@@ -217,10 +218,10 @@ void IoThread::report_refusals() {
   reported_refusals_ = refused;
 }
 
-void IoThread::replace_keys(std::shared_ptr<const KeyRings> keys) {
+void IoThread::take_over(std::shared_ptr<const Reloaded> reloaded) {
   {
     const std::lock_guard lock(orders_mutex_);
-    new_keys_ = std::move(keys);
+    reloaded_ = std::move(reloaded);
   }
   wake();
 }
@@ -231,13 +232,15 @@ void IoThread::wake() noexcept {
 }
 
 void IoThread::take_orders() {
-  std::shared_ptr<const KeyRings> keys;
+  std::shared_ptr<const Reloaded> reloaded;
   {
     const std::lock_guard lock(orders_mutex_);
-    keys = std::move(new_keys_);
-    new_keys_ = nullptr;
+    reloaded = std::exchange(reloaded_, nullptr);
   }
-  if (keys) context_.gates = make_gates(*keys);
+  if (reloaded) {
+    context_.gates = make_gates(reloaded->keys);
+    context_.policy = reloaded->policy;
+  }
   if (shared_.draining.load(std::memory_order_acquire) && !draining_) begin_drain();
 }
 

@@ -22,6 +22,12 @@ constexpr std::int64_t kSweepMs = 100;         // deadlines are looked at this o
 constexpr std::int64_t kAcceptPauseMs = 100;   // when there are no descriptors left, or too many connections
 constexpr std::int64_t kCutBeforeEndMs = 500;  // half-received requests are answered before draining must end
 
+// What a reload hands to every io thread.
+struct Reloaded {
+  KeyRings keys;
+  OrderPolicy policy;
+};
+
 // What the io threads of a server share.
 struct SharedState {
   SharedState(const Settings& s, Engine& e, ServiceState& v) : settings(s), engine(e), service(v), account_pattern(s.account_pattern) {}
@@ -47,7 +53,7 @@ class IoThread {
   void run();
 
   // Any thread.
-  void replace_keys(std::shared_ptr<const KeyRings> keys);
+  void take_over(std::shared_ptr<const Reloaded> reloaded);
   void wake() noexcept;
   ThreadMetrics& metrics() noexcept { return metrics_; }
 
@@ -110,7 +116,7 @@ class IoThread {
   std::int64_t drain_end_ms_ = 0;
 
   std::mutex orders_mutex_;  // of what other threads hand over; never taken on the way of a request
-  std::shared_ptr<const KeyRings> new_keys_;
+  std::shared_ptr<const Reloaded> reloaded_;
 };
 
 }  // namespace recharge

@@ -20,8 +20,9 @@ constexpr std::string_view kGeneratedKeyId = "generated";
   throw SettingsError(file.string() + ": " + what);
 }
 
-Secret read_secret_file(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
+Secret read_secret_file(const SecretSource& source) {
+  const std::filesystem::path file = source.where + source.file.string();
+  std::ifstream in(source.file, std::ios::binary);
   if (!in) fail(file, std::string("cannot be read: ") + std::strerror(errno));
   std::array<char, kMaxSecretFileBytes + 1> bytes;
   in.read(bytes.data(), bytes.size());
@@ -37,7 +38,7 @@ KeyRing make_ring(const std::vector<SecretSource>& sources, const std::string& w
   std::vector<CallbackSecret> secrets;
   for (const SecretSource& source : sources) {
     if (!source.file.empty()) {
-      secrets.push_back({source.id, read_secret_file(source.file)});
+      secrets.push_back({source.id, read_secret_file(source)});
       continue;
     }
     auto secret = Secret::from_text(source.text.reveal());
@@ -103,7 +104,7 @@ KeyRings load_key_rings(const Settings& settings) {
   KeyRings rings;
   std::vector<SecretSource> native = settings.callback.secrets;
   if (settings.needs_generated_secret()) {
-    native.push_back({std::string(kGeneratedKeyId), SecretText(), callback_secret_file(settings)});
+    native.push_back({std::string(kGeneratedKeyId), SecretText(), callback_secret_file(settings), {}});
   }
   rings.gateways.push_back({std::string(kNativeGatewayName), make_ring(native, "callback.secrets")});
   for (const GatewaySettings& gateway : settings.gateways) {

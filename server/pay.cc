@@ -75,7 +75,7 @@ bool report_simulated_payment(Operation& operation, HandlerContext& context, Rep
   report.transaction_id = order.transaction_id;
   report.amount = order.amount;
   report.paid_at = order.paid_at;
-  report.late_policy = context.settings.orders.late_payment;
+  report.late_policy = context.policy.late_payment;
   report.currency = context.settings.orders.currency;
   report.exception_id = context.engine.fresh_exception_id(context.thread, order.id.shard());
   operation.evidence.clear();

@@ -120,8 +120,8 @@ void fill(const NativeCallback& callback, const Proof& proof, HandlerContext& co
   report.success = callback.success;
   report.paid_at = callback.paid_at;
   report.sent_at = sent_at(proof, callback, context.engine.now(context.thread));
-  report.tolerance_ms = context.settings.callback.tolerance_ms;
-  report.late_policy = context.settings.orders.late_payment;
+  report.tolerance_ms = context.policy.tolerance_ms;
+  report.late_policy = context.policy.late_payment;
   report.currency = context.settings.orders.currency;
   report.scheme = proof.scheme;
   const std::uint8_t shard =
@@ -154,7 +154,7 @@ Step take_callback(const Request& request, std::size_t gate_index, HandlerContex
   }
   const TimestampMember timestamp =
       proof->scheme == SignatureScheme::fields ? TimestampMember::as_required : TimestampMember::optional;
-  const auto callback = parse_native_callback(*object, context.settings.callback.required_fields, timestamp);
+  const auto callback = parse_native_callback(*object, context.policy.required_fields, timestamp);
   if (!callback) {
     const NativeCallbackError& error = callback.error();
     const bool amount = error.slug == NativeCallbackError::Slug::invalid_amount;
@@ -211,6 +211,13 @@ void acknowledge_callback(const Operation& operation, HandlerContext& context, R
     case OutcomeCode::kept_for_review:
       reply.fixed_body = kReviewBodies[static_cast<std::size_t>(outcome.exception_kind)];
       return;
+    case OutcomeCode::stale_signature:
+      // A gateway of its own is told, as of every payment that is kept, that it need not send it again.
+      if (report.success && report.gateway != context.gates[0].gateway) {
+        reply.fixed_body = kReviewBodies[static_cast<std::size_t>(ExceptionKind::stale_callback)];
+        return;
+      }
+      break;
     default: break;
   }
   if (!refuse(outcome, reply)) reply.fail(500, "internal_error", "Internal error");

@@ -48,7 +48,7 @@ Step place_order(const Request& request, std::string_view, HandlerContext& conte
   const auto amount = fields.amount("amount", true);
   if (!amount) return Step::reply;
   command.amount = *amount;
-  if (command.amount > context.settings.orders.max_amount) fields.fail_amount();
+  if (command.amount > context.policy.max_amount) fields.fail_amount();
   const std::string_view gateway = fields.text("gateway", false);
   if (!command.gateway.assign(gateway) || !is_known_gateway(context.settings, gateway)) {
     fields.fail("gateway", "not configured");
@@ -58,7 +58,7 @@ Step place_order(const Request& request, std::string_view, HandlerContext& conte
   if (!fields.ok() || !read_key(request, command, context, reply)) return Step::reply;
   command.subject = *subject;
   command.currency = context.settings.orders.currency;
-  command.expire_after_ms = context.settings.orders.expire_after_ms;
+  command.expire_after_ms = context.policy.expire_after_ms;
   command.order_id = context.engine.fresh_order_id(context.thread, context.engine.shard_of(account_text));
   return Step::submit;
 }

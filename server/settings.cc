@@ -260,6 +260,13 @@ bool Settings::needs_generated_secret() const noexcept { return callback.secrets
 
 bool Settings::takes_native() const noexcept { return !callback.secrets.empty() || needs_generated_secret(); }
 
+OrderPolicy::OrderPolicy(const Settings& settings)
+    : max_amount(settings.orders.max_amount),
+      expire_after_ms(settings.orders.expire_after_ms),
+      late_payment(settings.orders.late_payment),
+      tolerance_ms(settings.callback.tolerance_ms),
+      required_fields(settings.callback.required_fields) {}
+
 Environment process_environment() {
   Environment environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {

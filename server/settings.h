@@ -105,6 +105,16 @@ struct Settings {
   bool needs_generated_secret() const noexcept;  // neither a callback secret nor a gateway but the simulated one
 };
 
+// What a reload changes in the way that commands are made. The rest of the settings needs a start.
+struct OrderPolicy {
+  explicit OrderPolicy(const Settings& settings);
+  Money max_amount;
+  std::int64_t expire_after_ms;
+  LatePolicy late_payment;
+  std::int64_t tolerance_ms;
+  std::vector<std::string> required_fields;
+};
+
 // What the command line says; it wins over everything else.
 struct FlagSettings {
   std::optional<std::filesystem::path> config;

@@ -87,12 +87,23 @@ const toml::node* SettingsReader::find(const std::string& path) {
 }
 
 void SettingsReader::refuse(const std::string& path, const std::string& what) const {
+  throw SettingsError(place_of(path) + what);
+}
+
+// A setting that is missing is named at the section that it belongs to.
+std::string SettingsReader::place_of(const std::string& path) const {
   const auto variable = variables_.find(path);
-  if (variable != variables_.end()) throw SettingsError(variable->second + ": " + what);
-  const toml::node* node = walk(document_, path);
-  if (node == nullptr || !node->source().begin) throw SettingsError((file_.empty() ? "settings" : file_) + ": " + path + ": " + what);
-  const auto at = node->source().begin;
-  throw SettingsError(file_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " + path + ": " + what);
+  if (variable != variables_.end()) return variable->second + ": ";
+  for (std::string named = path; !named.empty(); named.resize(std::min(named.rfind('.') + 1, named.size()))) {
+    if (named.back() == '.') named.pop_back();
+    const toml::node* node = walk(document_, named);
+    if (node != nullptr && node->source().begin) {
+      const auto at = node->source().begin;
+      return file_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " + path + ": ";
+    }
+    if (named.find('.') == std::string::npos) break;
+  }
+  return (file_.empty() ? "settings" : file_) + ": " + path + ": ";
 }
 
 std::optional<std::string> SettingsReader::text(const std::string& path) {
@@ -184,6 +195,7 @@ SecretSource SettingsReader::secret(const toml::table& entry, const std::string&
     } else if (key.str() == "secret_file") {
       if (text.empty()) refuse(path, "secret_file must not be empty");
       source.file = file_path(text);
+      source.where = place_of(path);
     } else {
       refuse(path, "unknown key " + std::string(key.str()));
     }

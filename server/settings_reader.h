@@ -43,6 +43,7 @@ class SettingsReader {
   void refuse_unknown_in(const toml::table& table, const std::string& prefix) const;
   bool from_environment(const std::string& path) const { return variables_.contains(path); }
   SecretSource secret(const toml::table& entry, const std::string& path);
+  std::string place_of(const std::string& path) const;  // "FILE:LINE:COLUMN: PATH: "
 
   toml::table document_;
   std::string file_;
