@@ -20,7 +20,7 @@ constexpr std::int64_t kSweepMarginMs = 10'000;
 constexpr std::int64_t kClockJumpMs = 60'000;  // against the monotonic clock
 constexpr std::int64_t kRestAfterJumpMs = 600'000;
 
-std::int64_t monotonic_ms() {
+std::int64_t steady_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
@@ -42,6 +42,10 @@ Checkpointer::Checkpointer(Store& store, ShardOwners& owners, CheckpointerOption
       watermark_ms_(store.expiry_watermark_ms()),
       clock_offset_ms_(options_.wall_clock().ms - monotonic_ms()) {}
 
+std::int64_t Checkpointer::monotonic_ms() const {
+  return options_.monotonic_clock_ms ? options_.monotonic_clock_ms() : steady_ms();
+}
+
 Checkpointer::~Checkpointer() { stop(); }
 
 void Checkpointer::start() { thread_ = std::thread(&Checkpointer::run, this); }
@@ -57,7 +61,7 @@ void Checkpointer::stop() {
 
 void Checkpointer::run() {
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNiceness);
-  std::int64_t last_ms = monotonic_ms();
+  std::int64_t last_ms = steady_ms();
   std::int64_t swept_ms = last_ms;
   bool more_to_sweep = false;
   for (;;) {
@@ -66,7 +70,7 @@ void Checkpointer::run() {
       if (wake_.wait_for(lock, std::chrono::milliseconds(kTickMs), [this] { return stopping_; })) return;
     }
     if (store_.journal().failed()) return;
-    const auto now_ms = monotonic_ms();
+    const auto now_ms = steady_ms();
     if (due(now_ms - last_ms)) {
       last_ms = now_ms;
       if (auto done = run_once(); !done) {

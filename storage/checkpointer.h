@@ -30,6 +30,8 @@ struct CheckpointerOptions {
   std::size_t records_per_transaction = 4000;
   std::int64_t idempotency_retention_ms = 86'400'000;
   std::function<Time()> wall_clock;
+  std::function<std::int64_t()>
+      monotonic_clock_ms;  // what the wall clock is held against; none: the system's
   std::function<void(double seconds, std::size_t records)> on_checkpoint;
   std::function<void(const boost::system::error_code&)> on_full;   // tried again
   std::function<void(const boost::system::error_code&)> on_fatal;  // once
@@ -56,6 +58,7 @@ class Checkpointer {
   void freeze();
   Result<void> wait_until_durable();
   bool rests_after_clock_jump(Time now);
+  std::int64_t monotonic_ms() const;
 
   Store& store_;
   ShardOwners& owners_;
@@ -66,10 +69,10 @@ class Checkpointer {
   CheckpointInput pending_;                  // frozen and not yet in the books
   std::vector<std::uint64_t> wait_numbers_;  // by thread, for pending_
   bool has_pending_ = false;
-  JournalPosition written_;             // position of the last checkpoint
-  Time frozen_at_;                      // the owners' earliest time when pending_ was frozen
-  Time sweep_limit_;                    // orders placed before it are in the books
-  std::uint64_t watermark_ms_ = 0;      // no order before it waits for a payment
+  JournalPosition written_;         // position of the last checkpoint
+  Time frozen_at_;                  // the owners' earliest time when pending_ was frozen
+  Time sweep_limit_;                // orders placed before it are in the books
+  std::uint64_t watermark_ms_ = 0;  // no order before it waits for a payment
   StoredKey sweep_cursor_;
   std::int64_t clock_offset_ms_ = 0;  // wall clock less monotonic clock
   std::int64_t rest_until_monotonic_ms_ = 0;

@@ -85,7 +85,9 @@ StorageResult<void> Store::recover_shards(const StoreOptions& options,
     all.release_books();
     CheckpointInput input;
     input.position = {reached, expiry_watermark_ms_};
-    for (const auto& shard : all.shards()) input.shards.push_back({shard->shard(), shard->freeze()});
+    for (const auto& shard : all.shards()) {
+      if (shard->has_changes()) input.shards.push_back({shard->shard(), shard->freeze()});
+    }
     if (auto done = writer.write(input); !done)
       return books_error(directory, done.error(), "checkpoint of recovery");
     for (const auto& shard : all.shards()) shard->drop_frozen();

@@ -215,7 +215,8 @@ inline std::string differences(const Rows& expected, const Rows& actual) {
 // What the books must hold after the given commands: decided and applied over plain maps.
 class Model {
  public:
-  explicit Model(const ShardMap& map) : map_(map), shards_(map.shards()) {}
+  explicit Model(const ShardMap& map, const RecordCodec& codec = kTestCodec)
+      : map_(map), codec_(codec), shards_(map.shards()) {}
 
   void execute(const Command& command, Time now) {
     const auto shard = map_.of_command(command);
@@ -253,7 +254,7 @@ class Model {
       rows[std::to_string(static_cast<int>(table)) + " " + hex_of(row.key)] = hex_of(row.value);
     };
     const auto plain = [&](Table table, const auto& map) {
-      for (const auto& [key, record] : map) kTestCodec.encode(record, row), keep(table);
+      for (const auto& [key, record] : map) codec_.encode(record, row), keep(table);
     };
     plain(Table::orders, r.orders);
     plain(Table::accounts, r.accounts);
@@ -262,22 +263,23 @@ class Model {
     plain(Table::debits, r.debits);
     plain(Table::idempotency, r.idempotency_records);
     for (const auto& [id, record] : r.exceptions) {
-      kTestCodec.encode(shard, record, row);
+      codec_.encode(shard, record, row);
       keep(Table::exceptions);
     }
     for (const auto& [key, id] : r.exception_keys) {
-      kTestCodec.encode(shard, ExceptionKeyRow{key, id}, row);
+      codec_.encode(shard, ExceptionKeyRow{key, id}, row);
       keep(Table::exception_keys);
     }
     for (const auto& [key, balance] : r.house) {
-      kTestCodec.encode(HouseAccountRow{shard, {key.first, key.second, balance}}, row);
+      codec_.encode(HouseAccountRow{shard, {key.first, key.second, balance}}, row);
       keep(Table::house);
     }
-    kTestCodec.encode(ShardTotalsRow{shard, r.shard_totals}, row);
+    codec_.encode(ShardTotalsRow{shard, r.shard_totals}, row);
     keep(Table::totals);
   }
 
   ShardMap map_;
+  RecordCodec codec_;
   std::vector<MapRecords> shards_;
   std::array<bool, 256> touched_{};
 };
