@@ -61,9 +61,11 @@ void Application::open() {
   const unsigned threads = settings_.server.threads == 0 ? cores : settings_.server.threads;
   opened_ = opener_(settings_, threads, [this](const std::string& what) { signals_.report_fatal(what); });
   if (make_callback_secret(settings_)) {
-    log_info("made a callback secret: " + std::filesystem::absolute(callback_secret_file(settings_)).string());
+    log_info("made a callback secret: " +
+             std::filesystem::absolute(callback_secret_file(settings_)).string());
   } else if (settings_.needs_generated_secret()) {
-    log_info("callbacks are verified by " + std::filesystem::absolute(callback_secret_file(settings_)).string());
+    log_info("callbacks are verified by " +
+             std::filesystem::absolute(callback_secret_file(settings_)).string());
   }
   const KeyRings keys = load_key_rings(settings_);
   for (const GatewayKeys& gate : keys.gateways) gate_names_.push_back(gate.gateway);
@@ -98,8 +100,9 @@ void Application::reload() {
     fresh.store.data_dir = settings_.store.data_dir;
     auto reloaded = std::make_shared<const Reloaded>(Reloaded{load_key_rings(fresh), OrderPolicy(fresh)});
     const auto& gateways = reloaded->keys.gateways;
-    const bool same_gates = std::equal(gateways.begin(), gateways.end(), gate_names_.begin(), gate_names_.end(),
-                                       [](const auto& k, const auto& n) { return k.gateway == n; });
+    const bool same_gates =
+        std::equal(gateways.begin(), gateways.end(), gate_names_.begin(), gate_names_.end(),
+                   [](const auto& k, const auto& n) { return k.gateway == n; });
     if (!same_gates) throw SettingsError("gateways were added or removed, which needs a start");
     server_->take_over(std::move(reloaded));
     set_log_level(fresh.log.level);
@@ -139,9 +142,13 @@ int Application::run() {
   announce();
   while (true) {
     switch (signals_.wait()) {
-      case Signals::Event::fatal: die();
-      case Signals::Event::stop: return drain();
-      case Signals::Event::reload: reload(); break;
+      case Signals::Event::fatal:
+        die();
+      case Signals::Event::stop:
+        return drain();
+      case Signals::Event::reload:
+        reload();
+        break;
     }
   }
 }

@@ -1,6 +1,6 @@
-// Purpose: what stands between HTTP and the engine: plain functions from a request to a command or a reply, and from
-// an outcome to a reply. None of them knows a socket.
-// Owner: an io thread; a context is its own. Lifetime: of the thread.
+// Purpose: what stands between HTTP and the engine: plain functions from a request to a command or a reply,
+// and from an outcome to a reply. None of them knows a socket. Owner: an io thread; a context is its own.
+// Lifetime: of the thread.
 #pragma once
 
 #include <re2/re2.h>
@@ -44,12 +44,14 @@ struct HandlerContext {
 
 enum class Step { reply, submit };
 
-// Fills operation.command and answers submit, or fills the reply. `parameter` is the decoded part of the path.
+// Fills operation.command and answers submit, or fills the reply. `parameter` is the decoded part of the
+// path.
 using Begin = Step (*)(const Request& request, std::string_view parameter, HandlerContext& context,
                        Operation& operation, Reply& reply);
 // Fills the reply from operation.outcome.
 using Finish = void (*)(const Operation& operation, HandlerContext& context, Reply& reply);
-// After the outcome: true where the operation was filled with a command that is to follow, with the reply already made.
+// After the outcome: true where the operation was filled with a command that is to follow, with the reply
+// already made.
 using FollowUp = bool (*)(Operation& operation, HandlerContext& context, Reply& reply);
 
 // Empty, or one that callbacks are taken from.

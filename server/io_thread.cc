@@ -30,7 +30,8 @@ void read_empty(int fd) noexcept {
 
 }  // namespace
 
-// The io_context is told that one thread alone uses it, all its functions included: other threads write to an eventfd.
+// The io_context is told that one thread alone uses it, all its functions included: other threads write to an
+// eventfd.
 IoThread::IoThread(SharedState& shared, unsigned index, int listener, const KeyRings& keys)
     : shared_(shared),
       index_(index),
@@ -39,8 +40,8 @@ IoThread::IoThread(SharedState& shared, unsigned index, int listener, const KeyR
       accept_pause_(io_.get_executor()),
       engine_wake_(io_.get_executor(), duplicate(shared.engine.wake_fd(index))),
       control_(io_.get_executor(), ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      context_{shared.settings,   shared.account_pattern, shared.engine, index, metrics_, shared.service,
-               make_gates(keys), JsonReader(),           RandomSource(), {}} {
+      context_{shared.settings, shared.account_pattern, shared.engine, index,          metrics_,
+               shared.service,  make_gates(keys),       JsonReader(),  RandomSource(), {}} {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   if (::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
@@ -62,7 +63,8 @@ void IoThread::run() {
   bool busy = true;  // the engine may have more to do: then this thread must not sleep
   while (!drained()) {
     const std::int64_t left_ms = busy ? 0 : next_sweep_ms_ - now_ms();
-    unsigned handled = left_ms > 0 ? static_cast<unsigned>(io_.run_one_for(std::chrono::milliseconds(left_ms))) : 0;
+    unsigned handled =
+        left_ms > 0 ? static_cast<unsigned>(io_.run_one_for(std::chrono::milliseconds(left_ms))) : 0;
     look_at_clock();
     while (handled < kMaxBatch && io_.poll_one() > 0) ++handled;
     busy = shared_.engine.turn(index_) || !resubmitted_.empty();
@@ -89,7 +91,8 @@ void IoThread::start(Task<void> task) {
 void IoThread::look_at_clock() noexcept {
   timespec steady{};
   ::clock_gettime(CLOCK_MONOTONIC, &steady);
-  now_us_ = static_cast<std::uint64_t>(steady.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(steady.tv_nsec) / 1000;
+  now_us_ = static_cast<std::uint64_t>(steady.tv_sec) * 1'000'000 +
+            static_cast<std::uint64_t>(steady.tv_nsec) / 1000;
   timespec wall{};
   ::clock_gettime(CLOCK_REALTIME_COARSE, &wall);
   if (wall.tv_sec == date_second_) return;
@@ -194,9 +197,11 @@ void IoThread::note_reply(const Exchange& exchange) noexcept {
 
 void IoThread::sweep() {
   next_sweep_ms_ = now_ms() + kSweepMs;
-  for (Session* session = sessions_; session != nullptr; session = session->next) session->check_deadline(now_ms());
+  for (Session* session = sessions_; session != nullptr; session = session->next)
+    session->check_deadline(now_ms());
   if (draining_) {
-    const bool cut = now_ms() >= drain_end_ms_ - std::min(kCutBeforeEndMs, settings().server.drain_timeout_ms / 2);
+    const bool cut =
+        now_ms() >= drain_end_ms_ - std::min(kCutBeforeEndMs, settings().server.drain_timeout_ms / 2);
     const bool over = now_ms() >= drain_end_ms_;
     for (Session* session = sessions_; session != nullptr; session = session->next) {
       if (cut) session->cut();
@@ -213,7 +218,8 @@ void IoThread::report_refusals() {
     refused += gate[static_cast<std::size_t>(CallbackResult::invalid_signature)].get();
   }
   if (refused > reported_refusals_) {
-    log_warning("refused " + std::to_string(refused - reported_refusals_) + " callbacks with an invalid signature");
+    log_warning("refused " + std::to_string(refused - reported_refusals_) +
+                " callbacks with an invalid signature");
   }
   reported_refusals_ = refused;
 }

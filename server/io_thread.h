@@ -1,7 +1,6 @@
-// Purpose: one io thread: its listener, its connections, and the loop that polls them, lets the engine take its turn,
-// and sends what became ready.
-// Owner: itself; only the methods under "any thread" may be called from elsewhere. Lifetime: of the server.
-// Units: _ms and _us of the steady clock, taken once a batch.
+// Purpose: one io thread: its listener, its connections, and the loop that polls them, lets the engine take
+// its turn, and sends what became ready. Owner: itself; only the methods under "any thread" may be called
+// from elsewhere. Lifetime: of the server. Units: _ms and _us of the steady clock, taken once a batch.
 #pragma once
 
 #include <atomic>
@@ -30,7 +29,8 @@ struct Reloaded {
 
 // What the io threads of a server share.
 struct SharedState {
-  SharedState(const Settings& s, Engine& e, ServiceState& v) : settings(s), engine(e), service(v), account_pattern(s.account_pattern) {}
+  SharedState(const Settings& s, Engine& e, ServiceState& v)
+      : settings(s), engine(e), service(v), account_pattern(s.account_pattern) {}
   const Settings& settings;
   Engine& engine;
   ServiceState& service;

@@ -109,7 +109,8 @@ KeyRings load_key_rings(const Settings& settings) {
   rings.gateways.push_back({std::string(kNativeGatewayName), make_ring(native, "callback.secrets")});
   for (const GatewaySettings& gateway : settings.gateways) {
     if (gateway.kind != GatewayKind::native) continue;
-    rings.gateways.push_back({gateway.name, make_ring(gateway.secrets, "gateway." + gateway.name + ".secrets")});
+    rings.gateways.push_back(
+        {gateway.name, make_ring(gateway.secrets, "gateway." + gateway.name + ".secrets")});
   }
   return rings;
 }

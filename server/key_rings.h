@@ -27,7 +27,8 @@ struct KeyRings {
 // Reads secrets and files. Where settings.needs_generated_secret(), the one in the data folder counts.
 KeyRings load_key_rings(const Settings& settings);
 
-// DATA_DIR/callback.secret: made where the settings need it and it is not there. True where it was made just now.
+// DATA_DIR/callback.secret: made where the settings need it and it is not there. True where it was made just
+// now.
 bool make_callback_secret(const Settings& settings);
 std::filesystem::path callback_secret_file(const Settings& settings);
 

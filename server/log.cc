@@ -17,7 +17,8 @@ namespace {
 std::shared_ptr<spdlog::async_logger> logger;
 bool json_lines = false;
 
-// The length of a valid UTF-8 sequence at the start of the text that may stand in a log line; zero: it may not.
+// The length of a valid UTF-8 sequence at the start of the text that may stand in a log line; zero: it may
+// not.
 std::size_t safe_sequence(std::string_view text) noexcept {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
   const unsigned first = byte(0);
@@ -31,7 +32,8 @@ std::size_t safe_sequence(std::string_view text) noexcept {
   if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0)) return 0;  // overlong, surrogate
   if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second >= 0x90)) return 0;
   if (first == 0xc2 && second < 0xa0) return 0;  // C1 controls, NEL among them
-  if (first == 0xe2 && second == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) return 0;  // U+2028, U+2029, bidi
+  if (first == 0xe2 && second == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae)
+    return 0;  // U+2028, U+2029, bidi
   if (first == 0xe2 && second == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9) return 0;  // bidi isolates
   return size;
 }
@@ -56,8 +58,9 @@ void start_log(const LogSettings& settings) {
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   logger = std::make_shared<spdlog::async_logger>("recharged", std::move(sink), spdlog::thread_pool(),
                                                   spdlog::async_overflow_policy::overrun_oldest);
-  logger->set_pattern(json_lines ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%d %H:%M:%S.%e %l %v",
-                      spdlog::pattern_time_type::utc);
+  logger->set_pattern(
+      json_lines ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%d %H:%M:%S.%e %l %v",
+      spdlog::pattern_time_type::utc);
   logger->flush_on(spdlog::level::warn);
   set_log_level(settings.level);
 }
@@ -82,11 +85,12 @@ void log_info(std::string_view text) { write(spdlog::level::info, text); }
 void log_warning(std::string_view text) { write(spdlog::level::warn, text); }
 void log_error(std::string_view text) { write(spdlog::level::err, text); }
 
-void log_request(std::string_view route, unsigned status, std::uint64_t taken_us, std::string_view request_id) {
+void log_request(std::string_view route, unsigned status, std::uint64_t taken_us,
+                 std::string_view request_id) {
   if (!logger || !logger->should_log(spdlog::level::info)) return;
   if (json_lines) {
-    logger->info(R"("msg":"request","route":"{}","status":{},"duration_us":{},"request_id":"{}")", route, status,
-                 taken_us, request_id);
+    logger->info(R"("msg":"request","route":"{}","status":{},"duration_us":{},"request_id":"{}")", route,
+                 status, taken_us, request_id);
   } else {
     logger->info("request {} {} {} us {}", route, status, taken_us, request_id);
   }
@@ -107,7 +111,8 @@ std::string log_safe(std::string_view text) {
       continue;
     }
     std::array<char, 8> escape{};
-    std::snprintf(escape.data(), escape.size(), "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(text[0])));
+    std::snprintf(escape.data(), escape.size(), "\\x%02x",
+                  static_cast<unsigned>(static_cast<unsigned char>(text[0])));
     safe.append(escape.data());
     text.remove_prefix(1);
   }

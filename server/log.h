@@ -21,7 +21,8 @@ std::uint64_t dropped_log_lines() noexcept;
 void log_info(std::string_view text);
 void log_warning(std::string_view text);
 void log_error(std::string_view text);
-void log_request(std::string_view route, unsigned status, std::uint64_t taken_us, std::string_view request_id);
+void log_request(std::string_view route, unsigned status, std::uint64_t taken_us,
+                 std::string_view request_id);
 
 // "13812345678" -> "138****5678"; shorter ones keep less.
 std::string mask_account(std::string_view account);

@@ -6,15 +6,21 @@ namespace recharge {
 
 CallbackResult callback_result(const Outcome& outcome) noexcept {
   switch (outcome.code) {
-    case OutcomeCode::recharge_succeeded: return CallbackResult::recharged;
-    case OutcomeCode::already_processed: return CallbackResult::already_processed;
-    case OutcomeCode::payment_failure_recorded: return CallbackResult::failure_recorded;
-    case OutcomeCode::stale_signature: return CallbackResult::stale;
-    case OutcomeCode::order_not_found: return CallbackResult::not_found;
+    case OutcomeCode::recharge_succeeded:
+      return CallbackResult::recharged;
+    case OutcomeCode::already_processed:
+      return CallbackResult::already_processed;
+    case OutcomeCode::payment_failure_recorded:
+      return CallbackResult::failure_recorded;
+    case OutcomeCode::stale_signature:
+      return CallbackResult::stale;
+    case OutcomeCode::order_not_found:
+      return CallbackResult::not_found;
     case OutcomeCode::kept_for_review:
       return static_cast<CallbackResult>(static_cast<std::size_t>(CallbackResult::first_exception) +
                                          static_cast<std::size_t>(outcome.exception_kind));
-    default: return CallbackResult::refused_by_machine;
+    default:
+      return CallbackResult::refused_by_machine;
   }
 }
 

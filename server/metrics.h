@@ -1,7 +1,7 @@
 // Purpose: what the server counts, and its page for Prometheus.
-// Owner: a ThreadMetrics is written by its io thread alone, without locks, and read by whoever makes the page.
-// Lifetime: of the process. Units: seconds and bytes on the page. No label holds an account or an order.
-// Source: Prometheus text format 0.0.4.
+// Owner: a ThreadMetrics is written by its io thread alone, without locks, and read by whoever makes the
+// page. Lifetime: of the process. Units: seconds and bytes on the page. No label holds an account or an
+// order. Source: Prometheus text format 0.0.4.
 #pragma once
 
 #include <array>
@@ -20,17 +20,24 @@ constexpr std::size_t kMaxGateways = 32;  // with a series of their own; further
 constexpr std::array<unsigned, 16> kStatusCodes = {200, 400, 403, 404, 405, 408, 409, 411,
                                                    413, 414, 415, 422, 429, 431, 500, 503};
 // Upper bounds of the request durations, in microseconds.
-constexpr std::array<std::uint32_t, 15> kDurationBounds_us = {250,    500,     1'000,   2'500,     5'000,
-                                                              10'000, 25'000,  50'000,  100'000,   250'000,
-                                                              500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000};
+constexpr std::array<std::uint32_t, 15> kDurationBounds_us = {
+    250,     500,     1'000,   2'500,     5'000,     10'000,    25'000,    50'000,
+    100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000};
 
 // What became of a callback.
 enum class CallbackResult : std::uint8_t {
-  recharged, already_processed, failure_recorded, stale, not_found, refused_by_machine,
-  invalid_signature, invalid_request,
+  recharged,
+  already_processed,
+  failure_recorded,
+  stale,
+  not_found,
+  refused_by_machine,
+  invalid_signature,
+  invalid_request,
   first_exception,  // and one for each kind
 };
-constexpr std::size_t kCallbackResults = static_cast<std::size_t>(CallbackResult::first_exception) + kExceptionKinds;
+constexpr std::size_t kCallbackResults =
+    static_cast<std::size_t>(CallbackResult::first_exception) + kExceptionKinds;
 CallbackResult callback_result(const Outcome& outcome) noexcept;
 
 // Written by one thread: no read-modify-write is needed.
@@ -56,15 +63,15 @@ class ThreadMetrics {
   };
   std::array<RouteCounters, kMaxRoutes> routes;
   std::array<std::array<Counter, kCallbackResults>, kMaxGateways> callbacks;
-  Counter connections;           // open now
-  Counter accepted;              // ever
-  Counter accept_pauses;         // for want of descriptors, or at the limit of connections
-  Counter timed_out;             // connections closed at a deadline
+  Counter connections;    // open now
+  Counter accepted;       // ever
+  Counter accept_pauses;  // for want of descriptors, or at the limit of connections
+  Counter timed_out;      // connections closed at a deadline
 };
 
 struct HistogramSnapshot {
-  std::vector<double> bounds;           // upper, rising
-  std::vector<std::uint64_t> counts;    // of each bucket by itself, and one more for what lies above
+  std::vector<double> bounds;         // upper, rising
+  std::vector<std::uint64_t> counts;  // of each bucket by itself, and one more for what lies above
   double sum = 0;
 };
 

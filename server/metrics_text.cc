@@ -13,10 +13,11 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 constexpr std::string_view kResultNames[kCallbackResults] = {
-    "recharge_succeeded", "already_processed", "payment_failure_recorded", "stale_signature",
-    "order_not_found", "unavailable", "invalid_signature", "invalid_request",
-    "late_payment", "duplicate_payment", "amount_mismatch", "gateway_mismatch",
-    "unknown_order", "stale_callback", "balance_limit"};
+    "recharge_succeeded", "already_processed", "payment_failure_recorded",
+    "stale_signature",    "order_not_found",   "unavailable",
+    "invalid_signature",  "invalid_request",   "late_payment",
+    "duplicate_payment",  "amount_mismatch",   "gateway_mismatch",
+    "unknown_order",      "stale_callback",    "balance_limit"};
 
 class Page {
  public:
@@ -65,7 +66,8 @@ std::uint64_t sum(const MetricsSources& sources, Get get) {
 
 bool was_used(const MetricsSources& sources, std::size_t route) {
   for (std::size_t code = 0; code <= kStatusCodes.size(); ++code) {
-    if (sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].by_code[code]; }) > 0) return true;
+    if (sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].by_code[code]; }) > 0)
+      return true;
   }
   return false;
 }
@@ -74,7 +76,8 @@ void write_requests(Page& page, const MetricsSources& sources) {
   page.family("recharge_http_requests_total", "Requests answered, by route and status.", MetricType::Counter);
   for (std::size_t route = 0; route < kMaxRoutes; ++route) {
     for (std::size_t code = 0; code <= kStatusCodes.size(); ++code) {
-      const auto count = sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].by_code[code]; });
+      const auto count =
+          sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].by_code[code]; });
       if (count == 0) continue;
       const std::string status = code < kStatusCodes.size() ? std::to_string(kStatusCodes[code]) : "other";
       page.value({{"route", route_name(route)}, {"code", status}}, static_cast<double>(count));
@@ -90,17 +93,21 @@ void write_requests(Page& page, const MetricsSources& sources) {
       snapshot.counts.push_back(
           sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].by_duration[i]; }));
     }
-    snapshot.sum = static_cast<double>(
-                       sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].duration_us; })) / 1e6;
+    snapshot.sum =
+        static_cast<double>(
+            sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].duration_us; })) /
+        1e6;
     page.histogram({{"route", route_name(route)}}, snapshot);
   }
 }
 
 void write_callbacks(Page& page, const MetricsSources& sources) {
-  page.family("recharge_callbacks_total", "Callbacks, by gateway and what became of them.", MetricType::Counter);
+  page.family("recharge_callbacks_total", "Callbacks, by gateway and what became of them.",
+              MetricType::Counter);
   for (std::size_t gate = 0; gate < std::min(sources.gateways.size(), kMaxGateways); ++gate) {
     for (std::size_t result = 0; result < kCallbackResults; ++result) {
-      const auto count = sum(sources, [&](const auto& t) -> const Counter& { return t.callbacks[gate][result]; });
+      const auto count =
+          sum(sources, [&](const auto& t) -> const Counter& { return t.callbacks[gate][result]; });
       page.value({{"gateway", sources.gateways[gate]}, {"outcome", std::string(kResultNames[result])}},
                  static_cast<double>(count));
     }
@@ -110,14 +117,16 @@ void write_callbacks(Page& page, const MetricsSources& sources) {
 void write_storage(Page& page, const StorageMetrics& storage) {
   page.family("recharge_orders", "Orders, by status.", MetricType::Gauge);
   for (std::size_t i = 0; i < kOrderStatuses; ++i) {
-    page.value({{"status", std::string(to_text(static_cast<OrderStatus>(i)))}}, static_cast<double>(storage.orders[i]));
+    page.value({{"status", std::string(to_text(static_cast<OrderStatus>(i)))}},
+               static_cast<double>(storage.orders[i]));
   }
   page.family("recharge_exceptions_open", "Payments kept for review, by kind.", MetricType::Gauge);
   for (std::size_t i = 0; i < kExceptionKinds; ++i) {
     page.value({{"kind", std::string(to_text(static_cast<ExceptionKind>(i)))}},
                static_cast<double>(storage.open_exceptions[i]));
   }
-  page.family("recharge_ledger_sum_minor_units", "Sum over all accounts of the ledger: zero.", MetricType::Gauge);
+  page.family("recharge_ledger_sum_minor_units", "Sum over all accounts of the ledger: zero.",
+              MetricType::Gauge);
   page.value({}, static_cast<double>(storage.ledger_sum_minor_units));
   page.family("recharge_journal_flush_seconds", "Flushes of the journal.", MetricType::Histogram);
   page.histogram({}, storage.journal_flush_seconds);
@@ -137,9 +146,11 @@ void write_connections(Page& page, const MetricsSources& sources) {
   page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.connections; }));
   page.family("recharge_connections_total", "Connections accepted.", MetricType::Counter);
   page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.accepted; }));
-  page.family("recharge_accept_pauses_total", "Pauses of accepting: no descriptors, or the limit.", MetricType::Counter);
+  page.family("recharge_accept_pauses_total", "Pauses of accepting: no descriptors, or the limit.",
+              MetricType::Counter);
   page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.accept_pauses; }));
-  page.family("recharge_connections_timed_out_total", "Connections closed at a deadline.", MetricType::Counter);
+  page.family("recharge_connections_timed_out_total", "Connections closed at a deadline.",
+              MetricType::Counter);
   page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.timed_out; }));
 }
 
@@ -153,7 +164,8 @@ std::string metrics_text(const MetricsSources& sources) {
   write_callbacks(page, sources);
   write_storage(page, sources.storage);
   write_connections(page, sources);
-  page.family("recharge_log_dropped_total", "Log lines dropped because the queue was full.", MetricType::Counter);
+  page.family("recharge_log_dropped_total", "Log lines dropped because the queue was full.",
+              MetricType::Counter);
   page.value({}, static_cast<double>(sources.dropped_log_lines));
   return page.text();
 }

@@ -8,7 +8,8 @@
 
 namespace recharge {
 
-OpenedEngine open_engine(const Settings& settings, unsigned threads, std::function<void(const std::string&)> on_fatal) {
+OpenedEngine open_engine(const Settings& settings, unsigned threads,
+                         std::function<void(const std::string&)> on_fatal) {
   static RealFileSystem files;
   ShardedEngine::Options options;
   options.store.data_dir = settings.store.data_dir.string();

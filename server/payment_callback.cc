@@ -32,13 +32,14 @@ std::optional<Time> read_webhook_time(std::string_view text) {
   std::int64_t seconds = 0;
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, seconds);
-  if (text.empty() || text.front() == '-' || parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  if (text.empty() || text.front() == '-' || parsed.ec != std::errc() || parsed.ptr != end)
+    return std::nullopt;
   return seconds <= kMaxUnixSeconds ? std::optional(from_unix_seconds(seconds)) : std::nullopt;
 }
 
 // The field signature. False: the reply says why not.
-bool verify_fields(const JsonObject& object, std::string_view signature, CallbackGate& gate, std::string& scratch,
-                   Proof& proof, Reply& reply) {
+bool verify_fields(const JsonObject& object, std::string_view signature, CallbackGate& gate,
+                   std::string& scratch, Proof& proof, Reply& reply) {
   scratch.clear();
   std::string_view bad_member;
   if (const auto text = append_canonical_text(object, scratch, bad_member); !text) {
@@ -76,7 +77,7 @@ std::optional<Proof> verify(const Request& request, const JsonObject& object, Ca
   Proof proof;
   if (*signature && !verify_fields(object, **signature, gate, scratch, proof, reply)) return std::nullopt;
   if (standard && !verify_standard(request, gate, proof, reply)) return std::nullopt;
-  proof.scheme = !standard ? SignatureScheme::fields
+  proof.scheme = !standard    ? SignatureScheme::fields
                  : *signature ? SignatureScheme::both
                               : SignatureScheme::standard_webhooks;
   return proof;
@@ -110,7 +111,8 @@ void set(Text& text, std::string_view value) {
   if (!text.assign(value)) std::terminate();
 }
 
-void fill(const NativeCallback& callback, const Proof& proof, HandlerContext& context, ReportPayment& report) {
+void fill(const NativeCallback& callback, const Proof& proof, HandlerContext& context,
+          ReportPayment& report) {
   set(report.reference, callback.order_id);
   set(report.transaction_id, callback.transaction_id);
   set(report.key_id, proof.key_id);
@@ -134,8 +136,8 @@ Step refused(std::size_t gate, CallbackResult result, HandlerContext& context) {
   return Step::reply;
 }
 
-Step take_callback(const Request& request, std::size_t gate_index, HandlerContext& context, Operation& operation,
-                   Reply& reply) {
+Step take_callback(const Request& request, std::size_t gate_index, HandlerContext& context,
+                   Operation& operation, Reply& reply) {
   CallbackGate& gate = context.gates[gate_index];
   if (request.chunked) {
     reply.fail(411, "length_required", "A callback needs a Content-Length");
@@ -150,7 +152,8 @@ Step take_callback(const Request& request, std::size_t gate_index, HandlerContex
   const auto proof = verify(request, *object, gate, context.scratch, reply);
   if (!proof) {
     const bool forged = reply.status == 403;
-    return refused(gate_index, forged ? CallbackResult::invalid_signature : CallbackResult::invalid_request, context);
+    return refused(gate_index, forged ? CallbackResult::invalid_signature : CallbackResult::invalid_request,
+                   context);
   }
   const TimestampMember timestamp =
       proof->scheme == SignatureScheme::fields ? TimestampMember::as_required : TimestampMember::optional;
@@ -190,7 +193,8 @@ Step payment_callback(const Request& request, std::string_view, HandlerContext& 
 Step gateway_callback(const Request& request, std::string_view gateway, HandlerContext& context,
                       Operation& operation, Reply& reply) {
   for (std::size_t i = 1; i < context.gates.size(); ++i) {
-    if (context.gates[i].gateway.view() == gateway) return take_callback(request, i, context, operation, reply);
+    if (context.gates[i].gateway.view() == gateway)
+      return take_callback(request, i, context, operation, reply);
   }
   reply.fail(404, "not_found", "Not found");
   return Step::reply;
@@ -200,11 +204,16 @@ void acknowledge_callback(const Operation& operation, HandlerContext& context, R
   const Outcome& outcome = operation.outcome;
   const auto& report = std::get<ReportPayment>(operation.command);
   for (std::size_t i = 0; i < context.gates.size(); ++i) {
-    if (context.gates[i].gateway == report.gateway) context.metrics.count_callback(i, callback_result(outcome));
+    if (context.gates[i].gateway == report.gateway)
+      context.metrics.count_callback(i, callback_result(outcome));
   }
   switch (outcome.code) {
-    case OutcomeCode::recharge_succeeded: reply.fixed_body = R"({"code":200,"msg":"Recharge succeeded"})"; return;
-    case OutcomeCode::already_processed: reply.fixed_body = R"({"code":200,"msg":"Already processed"})"; return;
+    case OutcomeCode::recharge_succeeded:
+      reply.fixed_body = R"({"code":200,"msg":"Recharge succeeded"})";
+      return;
+    case OutcomeCode::already_processed:
+      reply.fixed_body = R"({"code":200,"msg":"Already processed"})";
+      return;
     case OutcomeCode::payment_failure_recorded:
       reply.fixed_body = R"({"code":200,"msg":"Payment failure recorded"})";
       return;
@@ -218,7 +227,8 @@ void acknowledge_callback(const Operation& operation, HandlerContext& context, R
         return;
       }
       break;
-    default: break;
+    default:
+      break;
   }
   if (!refuse(outcome, reply)) reply.fail(500, "internal_error", "Internal error");
 }

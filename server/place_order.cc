@@ -71,11 +71,16 @@ void show_placed_order(const Operation& operation, HandlerContext&, Reply& reply
   json.begin_object().name("code").integer(200).name("order_id").text(order.id.to_text());
   // What the first reply said, also where the order has gone on since.
   json.name("status").text(to_text(OrderStatus::pending)).name("amount").money(order.amount);
-  json.name("currency").text(currency_code(order.currency)).name("expires_at").time(order.expires_at).end_object();
+  json.name("currency")
+      .text(currency_code(order.currency))
+      .name("expires_at")
+      .time(order.expires_at)
+      .end_object();
 }
 
 bool is_known_gateway(const Settings& settings, std::string_view name) noexcept {
-  return name.empty() || settings.gateway(name) != nullptr || (name == kNativeGatewayName && settings.takes_native());
+  return name.empty() || settings.gateway(name) != nullptr ||
+         (name == kNativeGatewayName && settings.takes_native());
 }
 
 }  // namespace recharge

@@ -31,7 +31,8 @@ Task<void> Session::run() {
     const std::size_t known = parser_.known_bytes();
     in_.reserve(std::max(kReadBytes, known > in_.size() ? known - in_.size() : 0));
     reading_ = true;
-    const auto [error, count] = co_await socket_.async_read_some(asio::buffer(in_.room(), in_.room_bytes()), kAwait);
+    const auto [error, count] =
+        co_await socket_.async_read_some(asio::buffer(in_.room(), in_.room_bytes()), kAwait);
     reading_ = false;
     if (error) {
       read_failed(error);
@@ -133,7 +134,8 @@ void Session::check_deadline(std::int64_t now_ms) noexcept {
   } else if (writing_since_ms_ != 0 && now_ms - writing_since_ms_ >= limits.request_timeout_ms) {
     thread_.metrics().timed_out.add();
     break_off();
-  } else if (arriving_since_ms_ != 0 && now_ms - arriving_since_ms_ >= limits.request_timeout_ms && reading_) {
+  } else if (arriving_since_ms_ != 0 && now_ms - arriving_since_ms_ >= limits.request_timeout_ms &&
+             reading_) {
     timed_out_ = true;
   } else if (idle_since_ms_ != 0 && now_ms - idle_since_ms_ >= limits.idle_timeout_ms && reading_) {
     timed_out_ = true;
@@ -170,8 +172,8 @@ void Session::break_off() noexcept {
   wake();
 }
 
-// Replies first, then the end of our side; what the peer still sends is thrown away for a while, for a reset would
-// take the last reply from it.
+// Replies first, then the end of our side; what the peer still sends is thrown away for a while, for a reset
+// would take the last reply from it.
 Task<void> Session::finish() {
   while (!is_flushed() || writable_awaited_) co_await wait();
   if (broken_) co_return;
@@ -183,7 +185,8 @@ Task<void> Session::finish() {
     in_.truncate(0);
     in_.consume(0);
     in_.reserve(kReadBytes);
-    const auto [error, count] = co_await socket_.async_read_some(asio::buffer(in_.room(), in_.room_bytes()), kAwait);
+    const auto [error, count] =
+        co_await socket_.async_read_some(asio::buffer(in_.room(), in_.room_bytes()), kAwait);
     if (error && error != asio::error::operation_aborted) break;
     thrown_away += count;
   }

@@ -19,10 +19,10 @@ namespace recharge {
 
 class IoThread;
 
-constexpr std::size_t kMaxPipelined = 16;            // requests of a connection under way
-constexpr std::size_t kMaxOutBytes = 128 << 10;      // rendered and unsent, before the next reply is rendered
-constexpr std::size_t kReadBytes = 2048;             // least room for a read
-constexpr std::size_t kMaxLingerBytes = 1 << 20;     // read and thrown away after the last reply
+constexpr std::size_t kMaxPipelined = 16;         // requests of a connection under way
+constexpr std::size_t kMaxOutBytes = 128 << 10;   // rendered and unsent, before the next reply is rendered
+constexpr std::size_t kReadBytes = 2048;          // least room for a read
+constexpr std::size_t kMaxLingerBytes = 1 << 20;  // read and thrown away after the last reply
 constexpr std::int64_t kLingerMs = 2'000;
 
 class Session {
@@ -34,15 +34,15 @@ class Session {
 
   Task<void> run();
 
-  void flush() noexcept;                          // writes what is ready
+  void flush() noexcept;  // writes what is ready
   void check_deadline(std::int64_t now_ms) noexcept;
-  void drain() noexcept;                          // no further requests; what has begun is answered
-  void cut() noexcept;                            // a half-received request is answered now
-  void abandon() noexcept;                        // the time to drain is over
+  void drain() noexcept;    // no further requests; what has begun is answered
+  void cut() noexcept;      // a half-received request is answered now
+  void abandon() noexcept;  // the time to drain is over
 
   Session* previous = nullptr;  // the thread's list
   Session* next = nullptr;
-  bool dirty = false;           // in the thread's list of sessions to flush
+  bool dirty = false;  // in the thread's list of sessions to flush
 
  private:
   using Slot = std::unique_ptr<Exchange>;

@@ -13,9 +13,11 @@ namespace {
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 bool is_request_id(std::string_view text) noexcept {
-  return !text.empty() && text.size() <= RequestId::kCapacity && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-  });
+  return !text.empty() && text.size() <= RequestId::kCapacity &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                  c == '_' || c == '-';
+         });
 }
 
 }  // namespace
@@ -162,8 +164,8 @@ void Session::flush() noexcept {
 // True where everything is sent.
 bool Session::send() noexcept {
   while (!broken_ && sent_ < out_.size()) {
-    const ssize_t count =
-        ::send(socket_.native_handle(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t count = ::send(socket_.native_handle(), out_.data() + sent_, out_.size() - sent_,
+                                 MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) {
       sent_ += static_cast<std::size_t>(count);
       writing_left_ -= std::min(writing_left_, static_cast<std::size_t>(count));

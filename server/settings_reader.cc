@@ -113,7 +113,8 @@ std::optional<std::string> SettingsReader::text(const std::string& path) {
   return **node->as_string();
 }
 
-std::optional<std::int64_t> SettingsReader::integer(const std::string& path, std::int64_t least, std::int64_t most) {
+std::optional<std::int64_t> SettingsReader::integer(const std::string& path, std::int64_t least,
+                                                    std::int64_t most) {
   const toml::node* node = find(path);
   if (node == nullptr) return std::nullopt;
   std::int64_t value = 0;
@@ -122,7 +123,8 @@ std::optional<std::int64_t> SettingsReader::integer(const std::string& path, std
   } else if (node->is_string() && from_environment(path)) {
     const std::string& digits = **node->as_string();
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) refuse(path, "must be an integer");
+    if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size())
+      refuse(path, "must be an integer");
   } else {
     refuse(path, "must be an integer");
   }
@@ -214,7 +216,8 @@ std::vector<SecretSource> SettingsReader::secrets(const std::string& path) {
     if (!element.is_table()) refuse(path, "must be an array of {id, secret} or {id, secret_file}");
     SecretSource source = secret(*element.as_table(), path);
     if (source.id.empty()) source.id = std::to_string(sources.size() + 1);
-    const bool taken = std::any_of(sources.begin(), sources.end(), [&](const auto& s) { return s.id == source.id; });
+    const bool taken =
+        std::any_of(sources.begin(), sources.end(), [&](const auto& s) { return s.id == source.id; });
     if (taken) refuse(path, "id " + source.id + " is there twice");
     sources.push_back(std::move(source));
   }

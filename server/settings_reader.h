@@ -1,6 +1,6 @@
-// Purpose: reads typed values out of a TOML document over which the environment was laid, and remembers which keys
-// were asked for, so that those that nobody knows are errors.
-// Owner: the thread that loads settings. Errors: SettingsError, naming file:line:column or the variable.
+// Purpose: reads typed values out of a TOML document over which the environment was laid, and remembers which
+// keys were asked for, so that those that nobody knows are errors. Owner: the thread that loads settings.
+// Errors: SettingsError, naming file:line:column or the variable.
 #pragma once
 
 #include <toml++/toml.h>

@@ -1,5 +1,5 @@
-// Purpose: an engine without a store: answers each command with a canned outcome, at once or when it is released.
-// Owner: one io thread, but for hold() and release(), which any thread may call.
+// Purpose: an engine without a store: answers each command with a canned outcome, at once or when it is
+// released. Owner: one io thread, but for hold() and release(), which any thread may call.
 #pragma once
 
 #include <sys/eventfd.h>
@@ -47,7 +47,8 @@ class FakeEngine final : public Engine {
       outcome.shown = Money::from_minor_units(5000);
     } else if (std::holds_alternative<ListOrders>(operation.command)) {
       outcome.code = OutcomeCode::found;
-      outcome.shown = OrderPage{std::vector<Order>(std::get<ListOrders>(operation.command).limit, test_order()), {}};
+      outcome.shown =
+          OrderPage{std::vector<Order>(std::get<ListOrders>(operation.command).limit, test_order()), {}};
     } else {
       outcome.code = OutcomeCode::order_not_found;
     }

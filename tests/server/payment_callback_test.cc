@@ -20,7 +20,8 @@ class PaymentCallback : public testing::Test {
     JsonReader reader;
     const std::string body = open_body + "}";
     const auto object = reader.read_copy(body, Nested::refuse);
-    if (!object || !append_canonical_text(*object, canonical, bad)) return open_body + R"(,"signature":"00"})";
+    if (!object || !append_canonical_text(*object, canonical, bad))
+      return open_body + R"(,"signature":"00"})";
     return open_body + R"(,"signature":")" + *sign_fields(*Secret::from_text(kTestSecret), canonical) + "\"}";
   }
   // Status of the immediate reply; zero: a command was made.
@@ -39,8 +40,9 @@ class PaymentCallback : public testing::Test {
   FakeEngine engine_;
   ThreadMetrics metrics_;
   ServiceState service_;
-  HandlerContext context_{settings_, pattern_,   engine_,        0,  metrics_,
-                          service_,  make_gates(load_key_rings(settings_)), JsonReader(), RandomSource(1), {}};
+  HandlerContext context_{
+      settings_,    pattern_,        engine_, 0, metrics_, service_, make_gates(load_key_rings(settings_)),
+      JsonReader(), RandomSource(1), {}};
   std::string padded_;
   Request request_;
   Operation operation_;
@@ -93,9 +95,10 @@ TEST_F(PaymentCallback, RefusesInTheOrderOfItsChecks) {
       {"amount with three digits", sign(without_amount + R"(,"amount":1.000)"), 400, "invalid_amount"},
       {"amount as a truth", sign(without_amount + R"(,"amount":true)"), 400, "invalid_amount"},
       {"timestamp as a text",
-       sign(R"({"order_id":"x","transaction_id":"t","amount":1,"status":"success","timestamp":"1700000000")"), 400,
-       "invalid_request"},
-      {"status", sign(R"({"order_id":"x","transaction_id":"t","amount":1,"status":"ok","timestamp":1700000000)"), 400,
+       sign(R"({"order_id":"x","transaction_id":"t","amount":1,"status":"success","timestamp":"1700000000")"),
+       400, "invalid_request"},
+      {"status",
+       sign(R"({"order_id":"x","transaction_id":"t","amount":1,"status":"ok","timestamp":1700000000)"), 400,
        "invalid_request"},
       {"paid_at", sign(body + R"(,"paid_at":"yesterday")"), 400, "invalid_request"},
   };
@@ -154,7 +157,8 @@ TEST_F(PaymentCallback, AcknowledgesWithPreparedBodies) {
   operation_.outcome.exception_kind = ExceptionKind::amount_mismatch;
   reply_.clear();
   acknowledge_callback(operation_, context_, reply_);
-  EXPECT_EQ(reply_.fixed_body, R"({"code":200,"msg":"Payment recorded for review","exception":"amount_mismatch"})");
+  EXPECT_EQ(reply_.fixed_body,
+            R"({"code":200,"msg":"Payment recorded for review","exception":"amount_mismatch"})");
   operation_.outcome.code = OutcomeCode::stale_signature;
   acknowledge_callback(operation_, context_, reply_);
   EXPECT_EQ(reply_.status, 403U);

@@ -73,8 +73,9 @@ TEST(Session, HoldsNoMoreThanSixteenRequestsUnderWay) {
 TEST(Session, ReadsARequestSplitAtEveryByte) {
   TestServer server;
   const std::string body = R"({"action":"dismiss"})";
-  const std::string request = "POST /api/exceptions/x/resolve HTTP/1.1\r\nHost: a\r\nContent-Length: " +
-                              std::to_string(body.size()) + "\r\n\r\n" + body;
+  const std::string request =
+      "POST /api/exceptions/x/resolve HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) +
+      "\r\n\r\n" + body;
   RawClient client(server);
   for (std::size_t split = 1; split < request.size(); ++split) {
     client.send(request.substr(0, split));
@@ -117,7 +118,8 @@ TEST(Session, AnErrorReplyIsNotLostToUnreadBytes) {
   for (int i = 0; i < 20; ++i) {
     TestServer server;
     RawClient client(server);
-    client.send("POST /api/pay HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n" + std::string(70000, 'x'));
+    client.send("POST /api/pay HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n" +
+                std::string(70000, 'x'));
     EXPECT_NE(client.read_to_end().find("413"), std::string::npos);
     EXPECT_TRUE(client.ended());
     EXPECT_FALSE(client.was_reset());

@@ -27,7 +27,8 @@ class SettingsTest : public testing::Test {
     flags.config = write("recharged.toml", text);
     return load_settings(flags, environment);
   }
-  std::string refusal(const std::string& text, const Environment& environment = {}, FlagSettings flags = {}) const {
+  std::string refusal(const std::string& text, const Environment& environment = {},
+                      FlagSettings flags = {}) const {
     try {
       load(text, environment, flags);
     } catch (const SettingsError& error) {
@@ -52,7 +53,8 @@ TEST_F(SettingsTest, DefaultsNeedNoFile) {
 
 TEST_F(SettingsTest, FlagOverEnvironmentOverFile) {
   const std::string file = "[server]\nlisten = \"127.0.0.1:1\"\nthreads = 2\nmax_body_bytes = 2048\n";
-  const Environment environment = {{"RECHARGED_SERVER__LISTEN", "127.0.0.1:2"}, {"RECHARGED_SERVER__THREADS", "3"}};
+  const Environment environment = {{"RECHARGED_SERVER__LISTEN", "127.0.0.1:2"},
+                                   {"RECHARGED_SERVER__THREADS", "3"}};
   FlagSettings flags;
   flags.listen = parse_listen("127.0.0.1:3");
   const Settings settings = load(file, environment, flags);
@@ -62,11 +64,12 @@ TEST_F(SettingsTest, FlagOverEnvironmentOverFile) {
 }
 
 TEST_F(SettingsTest, EnvironmentReachesNestedAndListedSettings) {
-  const Settings settings = load_settings({}, {{"RECHARGED_GATEWAY__SIMULATED__SUCCESS_RATE", "0.25"},
-                                               {"RECHARGED_GATEWAY__SIMULATED__AUTO_CALLBACK", "true"},
-                                               {"RECHARGED_CALLBACK__REQUIRED_FIELDS", "order_id,status"},
-                                               {"RECHARGED_CALLBACK__SECRETS", "[{id = \"a\", secret = \"b\"}]"},
-                                               {"RECHARGED_OTHER", "not a setting"}});
+  const Settings settings =
+      load_settings({}, {{"RECHARGED_GATEWAY__SIMULATED__SUCCESS_RATE", "0.25"},
+                         {"RECHARGED_GATEWAY__SIMULATED__AUTO_CALLBACK", "true"},
+                         {"RECHARGED_CALLBACK__REQUIRED_FIELDS", "order_id,status"},
+                         {"RECHARGED_CALLBACK__SECRETS", "[{id = \"a\", secret = \"b\"}]"},
+                         {"RECHARGED_OTHER", "not a setting"}});
   EXPECT_EQ(settings.simulated()->success_rate, 0.25);
   EXPECT_TRUE(settings.simulated()->auto_callback);
   EXPECT_EQ(settings.callback.required_fields, (std::vector<std::string>{"order_id", "status"}));
@@ -82,7 +85,8 @@ struct Refused {
 
 TEST_F(SettingsTest, RefusesWhatIsWrongAndSaysWhere) {
   const Refused rows[] = {
-      {"unknown key", "[server]\nlisten = \"127.0.0.1:0\"\nfoo = 1\n", "recharged.toml:3:7: server.foo: unknown key"},
+      {"unknown key", "[server]\nlisten = \"127.0.0.1:0\"\nfoo = 1\n",
+       "recharged.toml:3:7: server.foo: unknown key"},
       {"unknown section", "[foo]\nbar = 1\n", "unknown key"},
       {"key outside of sections", "foo = 1\n", "recharged.toml:1:7: foo: unknown key"},
       {"section as a value", "server = 1\n", "must be a section"},
@@ -93,15 +97,17 @@ TEST_F(SettingsTest, RefusesWhatIsWrongAndSaysWhere) {
       {"listen without port", "[server]\nlisten = \"127.0.0.1\"\n", "HOST:PORT"},
       {"listen on a name", "[server]\nlisten = \"example.com:80\"\n", "HOST:PORT"},
       {"open listener without authentication", "[server]\nlisten = \"0.0.0.0:80\"\n", "auth.allow_open"},
-      {"simulated gateway on an open listener", "[server]\nlisten = \"0.0.0.0:80\"\n[auth]\nallow_open = true\n",
-       "allow_simulated"},
+      {"simulated gateway on an open listener",
+       "[server]\nlisten = \"0.0.0.0:80\"\n[auth]\nallow_open = true\n", "allow_simulated"},
       {"simulated beside another gateway",
-       "[gateway.simulated]\nsuccess_rate = 1.0\n[gateway.a]\nkind = \"native\"\nsecrets = [{id=\"1\", secret=\"x\"}]\n",
+       "[gateway.simulated]\nsuccess_rate = 1.0\n[gateway.a]\nkind = \"native\"\nsecrets = [{id=\"1\", "
+       "secret=\"x\"}]\n",
        "only while no other"},
       {"native gateway without secrets", "[gateway.a]\nkind = \"native\"\n", "needs secrets"},
       {"gateway of an unknown kind", "[gateway.a]\nkind = \"foo\"\n", "must be simulated or native"},
       {"gateway that is not built yet", "[gateway.a]\nkind = \"stripe\"\n", "not in this build"},
-      {"gateway with a taken name", "[gateway.native]\nkind = \"native\"\nsecrets = [{id=\"1\", secret=\"x\"}]\n", "taken"},
+      {"gateway with a taken name",
+       "[gateway.native]\nkind = \"native\"\nsecrets = [{id=\"1\", secret=\"x\"}]\n", "taken"},
       {"success rate over one", "[gateway.simulated]\nsuccess_rate = 1.5\n", "from 0 to 1"},
       {"PostgreSQL", "[store]\nkind = \"postgres\"\n", "not in this build"},
       {"another retention", "[store]\njournal_retention = \"7d\"\n", "must be one of all"},
@@ -110,8 +116,10 @@ TEST_F(SettingsTest, RefusesWhatIsWrongAndSaysWhere) {
       {"rate limits", "[rate_limit]\nper_ip = 5\n", "not in this build"},
       {"empty secret", "[callback]\nsecrets = [{id = \"a\", secret = \"\"}]\n", "must not be empty"},
       {"secret without a value", "[callback]\nsecrets = [{id = \"a\"}]\n", "either secret or secret_file"},
-      {"secret id twice", "[callback]\nsecrets = [{id=\"a\", secret=\"x\"}, {id=\"a\", secret=\"y\"}]\n", "twice"},
-      {"unknown key of a secret", "[callback]\nsecrets = [{id=\"a\", secret=\"x\", foo=\"y\"}]\n", "unknown key foo"},
+      {"secret id twice", "[callback]\nsecrets = [{id=\"a\", secret=\"x\"}, {id=\"a\", secret=\"y\"}]\n",
+       "twice"},
+      {"unknown key of a secret", "[callback]\nsecrets = [{id=\"a\", secret=\"x\", foo=\"y\"}]\n",
+       "unknown key foo"},
       {"pattern that does not compile", "[accounts]\npattern = \"(\"\n", "accounts.pattern"},
       {"currency without two fraction digits", "[orders]\ncurrency = \"JPY\"\n", "ISO 4217"},
       {"amount that is none", "[orders]\nmax_amount = \"1e6\"\n", "must be an amount"},
@@ -120,17 +128,20 @@ TEST_F(SettingsTest, RefusesWhatIsWrongAndSaysWhere) {
       {"proxy that is no range", "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]\n", "CIDR"},
       {"log level", "[log]\nlevel = \"loud\"\n", "must be one of"},
   };
-  for (const Refused& row : rows) EXPECT_NE(refusal(row.text).find(row.part), std::string::npos) << row.name << ": " << refusal(row.text);
+  for (const Refused& row : rows)
+    EXPECT_NE(refusal(row.text).find(row.part), std::string::npos) << row.name << ": " << refusal(row.text);
 }
 
 TEST_F(SettingsTest, RefusesWrongVariablesByName) {
   EXPECT_NE(refusal("", {{"RECHARGED_SERVER__FOO", "1"}}).find("RECHARGED_SERVER__FOO"), std::string::npos);
-  EXPECT_NE(refusal("", {{"RECHARGED_SERVER__THREADS", "many"}}).find("RECHARGED_SERVER__THREADS"), std::string::npos);
+  EXPECT_NE(refusal("", {{"RECHARGED_SERVER__THREADS", "many"}}).find("RECHARGED_SERVER__THREADS"),
+            std::string::npos);
 }
 
 TEST_F(SettingsTest, AllowsAnOpenListenerWhereItIsAskedFor) {
   const std::string text =
-      "[server]\nlisten = \"0.0.0.0:80\"\n[auth]\nallow_open = true\n[gateway.simulated]\nallow_simulated = true\n";
+      "[server]\nlisten = \"0.0.0.0:80\"\n[auth]\nallow_open = true\n[gateway.simulated]\nallow_simulated = "
+      "true\n";
   EXPECT_EQ(refusal(text), "accepted");
   EXPECT_EQ(refusal("[server]\nlisten = \"[::1]:80\"\n"), "accepted");
 }

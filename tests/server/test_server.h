@@ -42,7 +42,8 @@ class TestServer {
 
 class RawClient {
  public:
-  explicit RawClient(const TestServer& server, int receive_buffer = 0) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit RawClient(const TestServer& server, int receive_buffer = 0)
+      : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     if (receive_buffer > 0) ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -56,7 +57,9 @@ class RawClient {
   RawClient& operator=(const RawClient&) = delete;
 
   bool connected() const { return connected_; }
-  void send(const std::string& bytes) { sent_all_ = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0; }
+  void send(const std::string& bytes) {
+    sent_all_ = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0;
+  }
   void end_sending() { ::shutdown(fd_, SHUT_WR); }
   void close() {
     if (fd_ >= 0) ::close(fd_);
