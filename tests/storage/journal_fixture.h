@@ -108,8 +108,10 @@ inline std::unique_ptr<Journal> open_journal(FileSystem& files, const JournalOpt
 }
 
 // One group of `count` records, numbered from `first`, written in a single step.
-inline void write_group(Journal& journal, std::uint64_t first, std::uint64_t count, std::size_t record_bytes = 40) {
-  for (std::uint64_t i = 0; i < count; ++i) ASSERT_TRUE(push(journal, 0, record_text(first + i, record_bytes)));
+inline void write_group(Journal& journal, std::uint64_t first, std::uint64_t count,
+                        std::size_t record_bytes = 40) {
+  for (std::uint64_t i = 0; i < count; ++i)
+    ASSERT_TRUE(push(journal, 0, record_text(first + i, record_bytes)));
   journal.publish(0);
   auto written = journal.step();
   ASSERT_TRUE(written.has_value()) << written.error().to_text();
