@@ -4,8 +4,9 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
-#include <cstdlib>
 #include <stdexcept>
+
+#include "core/check.h"
 
 namespace recharge {
 namespace {
@@ -39,7 +40,7 @@ class HmacSha256Key::Context {
     std::size_t size = 0;
     good = EVP_MAC_final(context_.get(), hmac.data(), &size, hmac.size()) == 1 && good;
     // Only memory can have run out, and a signature that is not the right one must never be compared with.
-    if (!good || size != hmac.size()) std::abort();
+    RECHARGE_CHECK(good && size == hmac.size());
     return hmac;
   }
 

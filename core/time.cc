@@ -1,8 +1,9 @@
 #include "core/time.h"
 
-#include <boost/assert.hpp>
 #include <chrono>
 #include <cstddef>
+
+#include "core/check.h"
 
 namespace recharge {
 namespace {
@@ -72,7 +73,7 @@ class Scanner {
 }  // namespace
 
 std::string to_rfc3339(Time time) {
-  BOOST_ASSERT(time.ms >= 0 && time.ms < kEndMs);
+  RECHARGE_CHECK(time.ms >= 0 && time.ms < kEndMs);
   const std::chrono::sys_days day{std::chrono::days{time.ms / kDayMs}};
   const std::chrono::year_month_day date{day};
   const auto in_day = static_cast<std::uint64_t>(time.ms % kDayMs);

@@ -1,30 +1,22 @@
 #include "core/uuid.h"
 
-#include <boost/assert.hpp>
 #include <cstddef>
+
+#include "core/check.h"
+#include "core/lower_hex.h"
 
 namespace recharge {
 namespace {
 
-constexpr char kDigits[] = "0123456789abcdef";
 constexpr std::size_t kHexSize = 32;
 constexpr std::size_t kTextSize = 36;
-constexpr std::uint8_t kNoDigit = 0xff;
-
-constexpr std::array<std::uint8_t, 256> make_digit_values() noexcept {
-  std::array<std::uint8_t, 256> values{};
-  for (auto& value : values) value = kNoDigit;
-  for (std::uint8_t i = 0; i < 16; ++i) values[static_cast<unsigned char>(kDigits[i])] = i;
-  return values;
-}
-constexpr std::array<std::uint8_t, 256> kDigitValues = make_digit_values();
 
 constexpr bool dash_before_byte(std::size_t i) noexcept { return i == 4 || i == 6 || i == 8 || i == 10; }
 
 }  // namespace
 
 UuidBytes make_uuid_v7(Time time, std::uint8_t shard, const std::array<std::uint8_t, 10>& random) noexcept {
-  BOOST_ASSERT(time.ms >= 0 && time.ms < std::int64_t{1} << 48);
+  RECHARGE_CHECK(time.ms >= 0 && time.ms < std::int64_t{1} << 48);
   UuidBytes bytes;
   for (std::size_t i = 0; i < 6; ++i) bytes[i] = static_cast<std::uint8_t>(time.ms >> (40 - 8 * i));
   bytes[6] = static_cast<std::uint8_t>(0x70 | (random[0] & 0x0f));
@@ -40,8 +32,8 @@ std::string uuid_text(const UuidBytes& bytes) {
   text.reserve(kTextSize);
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     if (dash_before_byte(i)) text += '-';
-    text += kDigits[bytes[i] >> 4];
-    text += kDigits[bytes[i] & 15];
+    text += kLowerHexDigits[bytes[i] >> 4];
+    text += kLowerHexDigits[bytes[i] & 15];
   }
   return text;
 }
@@ -50,8 +42,8 @@ std::string uuid_hex(const UuidBytes& bytes) {
   std::string text;
   text.reserve(kHexSize);
   for (const std::uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
+    text += kLowerHexDigits[byte >> 4];
+    text += kLowerHexDigits[byte & 15];
   }
   return text;
 }
@@ -64,8 +56,8 @@ Result<UuidBytes> parse_uuid_v7(std::string_view text) noexcept {
   std::size_t at = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     if (dashes && dash_before_byte(i) && text[at++] != '-') return Errc::invalid_text;
-    const std::uint8_t high = kDigitValues[static_cast<unsigned char>(text[at++])];
-    const std::uint8_t low = kDigitValues[static_cast<unsigned char>(text[at++])];
+    const std::uint8_t high = lower_hex_value(text[at++]);
+    const std::uint8_t low = lower_hex_value(text[at++]);
     if ((high | low) > 15) return Errc::invalid_text;
     bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
   }

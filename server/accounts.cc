@@ -50,8 +50,8 @@ void show_entries(const Operation& operation, HandlerContext&, Reply& reply) {
   json.text_or_null(page.next.is_nil() ? std::string() : page.next.to_text()).end_object();
 }
 
-Step debit(const Request& request, std::string_view account_text, HandlerContext& context, Operation& operation,
-           Reply& reply) {
+Step debit(const Request& request, std::string_view account_text, HandlerContext& context,
+           Operation& operation, Reply& reply) {
   const auto account = read_account(account_text, context, reply);
   if (!account) return Step::reply;
   BodyFields fields(request.body, BodyFields::Empty::refuse, context, reply);

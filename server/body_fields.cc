@@ -13,7 +13,8 @@ void refuse_json(boost::system::error_code error, std::string_view member, Reply
   reply.invalid_request(text);
 }
 
-BodyFields::BodyFields(std::string_view body, Empty empty, HandlerContext& context, Reply& reply) : reply_(reply) {
+BodyFields::BodyFields(std::string_view body, Empty empty, HandlerContext& context, Reply& reply)
+    : reply_(reply) {
   if (body.empty() && empty == Empty::allow) return;
   const auto object = context.json.read_copy(body, Nested::skip);
   if (object) {
@@ -80,7 +81,8 @@ std::optional<std::int64_t> BodyFields::integer(std::string_view name) {
 
 std::optional<Account> read_account(std::string_view text, const HandlerContext& context, Reply& reply) {
   Account account;
-  if (text.empty() || !account.assign(text) || !RE2::FullMatch({text.data(), text.size()}, context.account_pattern)) {
+  if (text.empty() || !account.assign(text) ||
+      !RE2::FullMatch({text.data(), text.size()}, context.account_pattern)) {
     reply.fail(400, "invalid_account", "Invalid account");
     return std::nullopt;
   }

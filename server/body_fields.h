@@ -1,6 +1,5 @@
-// Purpose: reads the members of a JSON request body into domain values; the first that is wrong fills the reply,
-// which names it.
-// Lifetime: of one request; the texts point into the reader and the body.
+// Purpose: reads the members of a JSON request body into domain values; the first that is wrong fills the
+// reply, which names it. Lifetime: of one request; the texts point into the reader and the body.
 #pragma once
 
 #include <optional>

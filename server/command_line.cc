@@ -21,8 +21,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_option("--threads", threads, "io threads [one per core]")->type_name("N")->check(CLI::Range(1, 64));
   CLI::App* check = app.add_subcommand("check-config", "check the settings and exit: 0 fine, 3 not");
   check->fallthrough();
-  app.footer("Settings: flag, then environment (RECHARGED_SECTION__KEY), then file, then default.\n"
-             "Exit codes: 0 clean stop, 1 failure while running, 2 usage, 3 bad configuration, 4 store.");
+  app.footer(
+      "Settings: flag, then environment (RECHARGED_SECTION__KEY), then file, then default.\n"
+      "Exit codes: 0 clean stop, 1 failure while running, 2 usage, 3 bad configuration, 4 store.");
   try {
     app.parse(argc, argv);
     if (!config.empty()) line.flags.config = config;
@@ -30,7 +31,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     if (threads != 0) line.flags.threads = threads;
     if (!listen.empty()) {
       line.flags.listen = parse_listen(listen);
-      if (!line.flags.listen) throw CLI::ValidationError("--listen", "must be HOST:PORT with a numeric address");
+      if (!line.flags.listen)
+        throw CLI::ValidationError("--listen", "must be HOST:PORT with a numeric address");
     }
     line.check_config = check->parsed();
   } catch (const CLI::ParseError& error) {

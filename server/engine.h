@@ -22,7 +22,9 @@ class Engine {
   virtual void submit(unsigned thread, Operation& operation) noexcept = 0;
 
   // Once after each poll batch: executes what other threads sent, publishes the journal records of the batch,
-  // wakes whom that concerns, and completes operations. True where anything was completed or executed.
+  // wakes whom that concerns, and completes operations. True where anything was completed or executed: then
+  // turn() is called again before the thread sleeps. False: from now on, whoever has something for it writes
+  // to wake_fd().
   virtual bool turn(unsigned thread) noexcept = 0;
 
   // An eventfd that becomes readable when turn(thread) has something to do. The loop reads it empty, then

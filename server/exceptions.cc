@@ -7,7 +7,8 @@
 
 namespace recharge {
 
-Step list_exceptions(const Request& request, std::string_view, HandlerContext&, Operation& operation, Reply& reply) {
+Step list_exceptions(const Request& request, std::string_view, HandlerContext&, Operation& operation,
+                     Reply& reply) {
   const auto limit = read_limit(request.query, reply);
   if (!limit) return Step::reply;
   const auto before = read_cursor<ExceptionId>(request.query, reply);

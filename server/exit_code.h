@@ -7,6 +7,6 @@ constexpr int kExitClean = 0;
 constexpr int kExitFailure = 1;  // while running
 constexpr int kExitUsage = 2;
 constexpr int kExitSettings = 3;
-constexpr int kExitStore = 4;    // it cannot be opened, is in use, or is damaged
+constexpr int kExitStore = 4;  // it cannot be opened, is in use, or is damaged
 
 }  // namespace recharge

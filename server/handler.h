@@ -1,14 +1,14 @@
-// Purpose: what stands between HTTP and the engine: plain functions from a request to a command or a reply, and from
-// an outcome to a reply. None of them knows a socket.
-// Owner: an io thread; a context is its own. Lifetime: of the thread.
+// Purpose: what stands between HTTP and the engine: plain functions from a request to a command or a reply,
+// and from an outcome to a reply. None of them knows a socket. Owner: an io thread; a context is its own.
+// Lifetime: of the thread.
 #pragma once
 
 #include <re2/re2.h>
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/json_object.h"
 #include "server/engine.h"
@@ -35,19 +35,23 @@ struct HandlerContext {
   unsigned thread;
   ThreadMetrics& metrics;
   const ServiceState& service;
-  std::shared_ptr<const KeyRings> keys;  // replaced by a reload
+  std::vector<CallbackGate> gates;  // the first is that of /api/payment_callback; replaced by a reload
   JsonReader json;
   RandomSource random;
+  std::string scratch;
+  OrderPolicy policy = OrderPolicy(settings);  // replaced by a reload
 };
 
 enum class Step { reply, submit };
 
-// Fills operation.command and answers submit, or fills the reply. `parameter` is the decoded part of the path.
+// Fills operation.command and answers submit, or fills the reply. `parameter` is the decoded part of the
+// path.
 using Begin = Step (*)(const Request& request, std::string_view parameter, HandlerContext& context,
                        Operation& operation, Reply& reply);
 // Fills the reply from operation.outcome.
 using Finish = void (*)(const Operation& operation, HandlerContext& context, Reply& reply);
-// After the outcome: true where the operation was filled with a command that is to follow, with the reply already made.
+// After the outcome: true where the operation was filled with a command that is to follow, with the reply
+// already made.
 using FollowUp = bool (*)(Operation& operation, HandlerContext& context, Reply& reply);
 
 // Empty, or one that callbacks are taken from.

@@ -1,5 +1,5 @@
-// Purpose: writes JSON replies into a string that is used again and again: names, texts, exact amounts, times.
-// Owner: one thread. Lifetime: for the writing of one body.
+// Purpose: writes JSON replies into a string that is used again and again: names, texts, exact amounts,
+// times. Owner: one thread. Lifetime: for the writing of one body.
 #pragma once
 
 #include <rapidjson/writer.h>
@@ -51,9 +51,12 @@ class JsonText {
   JsonText& text_or_null(std::string_view value) { return value.empty() ? null() : text(value); }
 
  private:
-  void key(std::string_view value) { writer_.Key(value.data(), static_cast<rapidjson::SizeType>(value.size())); }
+  void key(std::string_view value) {
+    writer_.Key(value.data(), static_cast<rapidjson::SizeType>(value.size()));
+  }
   void string(std::string_view value) {
-    writer_.String(value.data() == nullptr ? "" : value.data(), static_cast<rapidjson::SizeType>(value.size()));
+    writer_.String(value.data() == nullptr ? "" : value.data(),
+                   static_cast<rapidjson::SizeType>(value.size()));
   }
 
   StringOutput output_;

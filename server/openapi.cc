@@ -5,7 +5,8 @@ __asm__(
     ".section .rodata\n"
     ".global recharge_openapi_begin\n"
     "recharge_openapi_begin:\n"
-    ".incbin \"" RECHARGE_OPENAPI_FILE "\"\n"
+    ".incbin \"" RECHARGE_OPENAPI_FILE
+    "\"\n"
     ".global recharge_openapi_end\n"
     "recharge_openapi_end:\n"
     ".byte 0\n"

@@ -50,9 +50,11 @@ std::vector<Happening> happenings(const Explanation& explanation) {
                                                                           : "payment attempt ended";
     all.push_back({order.ended_at, std::string(event), failed ? evidence_of(order) : Evidence{}});
   }
-  if (order.recharged_at.reached()) all.push_back({order.recharged_at, "balance recharged", evidence_of(order)});
+  if (order.recharged_at.reached())
+    all.push_back({order.recharged_at, "balance recharged", evidence_of(order)});
   for (const Refund& refund : explanation.refunds) {
-    const std::string what = "refund " + std::string(refund.refund_id.view()) + " of " + to_text(refund.amount);
+    const std::string what =
+        "refund " + std::string(refund.refund_id.view()) + " of " + to_text(refund.amount);
     all.push_back({refund.created_at, what + " requested", {}});
     if (!refund.settled_at.reached()) continue;
     const std::string_view end = refund.status == RefundStatus::failed ? " failed" : " settled";
@@ -60,10 +62,12 @@ std::vector<Happening> happenings(const Explanation& explanation) {
   }
   for (const PaymentException& kept : explanation.exceptions) {
     const std::string kind(to_text(kept.kind));
-    all.push_back({kept.created_at(), "exception " + kind + " opened",
+    all.push_back({kept.created_at(),
+                   "exception " + kind + " opened",
                    {kept.gateway.view(), kept.evidence_key.view(), &kept.evidence}});
     if (kept.resolved_at.reached()) {
-      all.push_back({kept.resolved_at, "exception " + kind + " resolved: " + std::string(to_text(kept.action)), {}});
+      all.push_back(
+          {kept.resolved_at, "exception " + kind + " resolved: " + std::string(to_text(kept.action)), {}});
     }
   }
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
@@ -77,19 +81,25 @@ Outlook outlook(const Explanation& explanation) {
     return {"a decision on a payment kept for review",
             "resolve the open exception: POST /api/exceptions/{exception_id}/resolve"};
   }
-  const bool pending = std::any_of(explanation.refunds.begin(), explanation.refunds.end(),
-                                   [](const Refund& refund) { return refund.status == RefundStatus::pending; });
+  const bool pending =
+      std::any_of(explanation.refunds.begin(), explanation.refunds.end(),
+                  [](const Refund& refund) { return refund.status == RefundStatus::pending; });
   if (pending) return {"the gateway's answer to a refund", "wait, or ask the gateway about the refund"};
   switch (explanation.order.status) {
-    case OrderStatus::pending: return {"a payment and its verified callback", "pay the order before it expires"};
+    case OrderStatus::pending:
+      return {"a payment and its verified callback", "pay the order before it expires"};
     case OrderStatus::paid:
-      return {"the gateway's verified callback", "have the gateway send its callback again, if it does not come"};
-    case OrderStatus::failed: return {"a payment that succeeds", "pay again before the order expires"};
+      return {"the gateway's verified callback",
+              "have the gateway send its callback again, if it does not come"};
+    case OrderStatus::failed:
+      return {"a payment that succeeds", "pay again before the order expires"};
     case OrderStatus::closed:
-    case OrderStatus::expired: return {{}, "place a new order, if the money is still wanted"};
+    case OrderStatus::expired:
+      return {{}, "place a new order, if the money is still wanted"};
     case OrderStatus::recharged:
     case OrderStatus::refunded:
-    case OrderStatus::partially_refunded: break;
+    case OrderStatus::partially_refunded:
+      break;
   }
   return {};
 }
@@ -102,7 +112,8 @@ void write_happening(JsonText& json, const Happening& happening) {
   } else {
     json.begin_object().name("gateway").text_or_null(evidence.gateway);
     json.name("key_id").text_or_null(evidence.key_id);
-    json.name("digest").text_or_null(evidence.digest == nullptr ? std::string() : digest_hex(*evidence.digest));
+    json.name("digest").text_or_null(evidence.digest == nullptr ? std::string()
+                                                                : digest_hex(*evidence.digest));
     json.end_object();
   }
   json.end_object();

@@ -1,4 +1,5 @@
-// Purpose: what happened to an order, from the facts that were kept, and what it still waits for, in plain words.
+// Purpose: what happened to an order, from the facts that were kept, and what it still waits for, in plain
+// words.
 #pragma once
 
 #include "core/outcome.h"

@@ -37,7 +37,8 @@ void show_order(const Operation& operation, HandlerContext&, Reply& reply) {
 Step list_orders(const Request& request, std::string_view, HandlerContext& context, Operation& operation,
                  Reply& reply) {
   const QueryValue account_value = query_value(request.query, "account");
-  const auto account = read_account(account_value.malformed ? std::string_view() : account_value.text, context, reply);
+  const auto account =
+      read_account(account_value.malformed ? std::string_view() : account_value.text, context, reply);
   if (!account) return Step::reply;
   const auto limit = read_limit(request.query, reply);
   if (!limit) return Step::reply;
@@ -68,7 +69,8 @@ void show_orders(const Operation& operation, HandlerContext&, Reply& reply) {
   json.text_or_null(page.next.is_nil() ? std::string() : page.next.to_text()).end_object();
 }
 
-Step explain_order(const Request&, std::string_view order, HandlerContext&, Operation& operation, Reply& reply) {
+Step explain_order(const Request&, std::string_view order, HandlerContext&, Operation& operation,
+                   Reply& reply) {
   const auto id = read_order_id(order, reply);
   if (!id) return Step::reply;
   operation.command.emplace<ExplainOrder>().order_id = *id;
@@ -81,8 +83,8 @@ void show_explanation(const Operation& operation, HandlerContext&, Reply& reply)
   write_explanation(json, std::get<Explanation>(operation.outcome.shown));
 }
 
-Step close_order(const Request& request, std::string_view order, HandlerContext& context, Operation& operation,
-                 Reply& reply) {
+Step close_order(const Request& request, std::string_view order, HandlerContext& context,
+                 Operation& operation, Reply& reply) {
   const auto id = read_order_id(order, reply);
   if (!id) return Step::reply;
   const BodyFields fields(request.body, BodyFields::Empty::allow, context, reply);

@@ -23,7 +23,8 @@ TransactionId simulated_transaction(RandomSource& random) {
 
 }  // namespace
 
-Step pay(const Request& request, std::string_view, HandlerContext& context, Operation& operation, Reply& reply) {
+Step pay(const Request& request, std::string_view, HandlerContext& context, Operation& operation,
+         Reply& reply) {
   BodyFields fields(request.body, BodyFields::Empty::refuse, context, reply);
   if (!fields.ok()) return Step::reply;
   const std::string_view order = fields.text("order_id", true);
@@ -56,7 +57,11 @@ void show_payment(const Operation& operation, HandlerContext&, Reply& reply) {
   const Order& order = std::get<Order>(operation.outcome.shown);
   JsonText json(reply.body);
   json.begin_object().name("code").integer(200).name("msg").text("Payment succeeded");
-  json.name("transaction_id").text_or_null(order.transaction_id.view()).name("status").text("paid").end_object();
+  json.name("transaction_id")
+      .text_or_null(order.transaction_id.view())
+      .name("status")
+      .text("paid")
+      .end_object();
 }
 
 // With auto_callback the simulated gateway reports its payment itself, as soon as that is durable.
@@ -75,7 +80,7 @@ bool report_simulated_payment(Operation& operation, HandlerContext& context, Rep
   report.transaction_id = order.transaction_id;
   report.amount = order.amount;
   report.paid_at = order.paid_at;
-  report.late_policy = context.settings.orders.late_payment;
+  report.late_policy = context.policy.late_payment;
   report.currency = context.settings.orders.currency;
   report.exception_id = context.engine.fresh_exception_id(context.thread, order.id.shard());
   operation.evidence.clear();

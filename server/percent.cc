@@ -38,7 +38,8 @@ QueryValue query_value(std::string_view query, std::string_view name) {
     query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
     const std::size_t equals = member.find('=');
     if (!percent_decode(member.substr(0, equals), true, decoded) || decoded != name) continue;
-    const std::string_view text = equals == std::string_view::npos ? std::string_view() : member.substr(equals + 1);
+    const std::string_view text =
+        equals == std::string_view::npos ? std::string_view() : member.substr(equals + 1);
     if (value.found || !percent_decode(text, true, value.text)) value.malformed = true;
     value.found = true;
   }

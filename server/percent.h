@@ -1,4 +1,5 @@
-// Purpose: percent-decoding of paths and queries, and look-up in a query. Source: RFC 3986; '+' is a space in a query.
+// Purpose: percent-decoding of paths and queries, and look-up in a query. Source: RFC 3986; '+' is a space in
+// a query.
 #pragma once
 
 #include <optional>

@@ -48,7 +48,7 @@ Step place_order(const Request& request, std::string_view, HandlerContext& conte
   const auto amount = fields.amount("amount", true);
   if (!amount) return Step::reply;
   command.amount = *amount;
-  if (command.amount > context.settings.orders.max_amount) fields.fail_amount();
+  if (command.amount > context.policy.max_amount) fields.fail_amount();
   const std::string_view gateway = fields.text("gateway", false);
   if (!command.gateway.assign(gateway) || !is_known_gateway(context.settings, gateway)) {
     fields.fail("gateway", "not configured");
@@ -58,7 +58,7 @@ Step place_order(const Request& request, std::string_view, HandlerContext& conte
   if (!fields.ok() || !read_key(request, command, context, reply)) return Step::reply;
   command.subject = *subject;
   command.currency = context.settings.orders.currency;
-  command.expire_after_ms = context.settings.orders.expire_after_ms;
+  command.expire_after_ms = context.policy.expire_after_ms;
   command.order_id = context.engine.fresh_order_id(context.thread, context.engine.shard_of(account_text));
   return Step::submit;
 }
@@ -71,11 +71,16 @@ void show_placed_order(const Operation& operation, HandlerContext&, Reply& reply
   json.begin_object().name("code").integer(200).name("order_id").text(order.id.to_text());
   // What the first reply said, also where the order has gone on since.
   json.name("status").text(to_text(OrderStatus::pending)).name("amount").money(order.amount);
-  json.name("currency").text(currency_code(order.currency)).name("expires_at").time(order.expires_at).end_object();
+  json.name("currency")
+      .text(currency_code(order.currency))
+      .name("expires_at")
+      .time(order.expires_at)
+      .end_object();
 }
 
 bool is_known_gateway(const Settings& settings, std::string_view name) noexcept {
-  return name.empty() || settings.gateway(name) != nullptr || (name == kNativeGatewayName && settings.takes_native());
+  return name.empty() || settings.gateway(name) != nullptr ||
+         (name == kNativeGatewayName && settings.takes_native());
 }
 
 }  // namespace recharge

@@ -28,7 +28,8 @@ void write_entry(JsonText& json, const Transfer& transfer) {
   json.name("amount").money(user == nullptr ? transfer.amount : transfer.signed_amount());
   json.name("balance_after").money(user == nullptr ? Money() : transfer.balance_after());
   json.name("kind").text(to_text(transfer.kind));
-  json.name("order_id").text_or_null(transfer.order_id.is_nil() ? std::string() : transfer.order_id.to_text());
+  json.name("order_id")
+      .text_or_null(transfer.order_id.is_nil() ? std::string() : transfer.order_id.to_text());
   json.name("transaction_id").text_or_null(transfer.transaction_id.view());
   json.name("created_at").time(transfer.id.time());
   json.end_object();

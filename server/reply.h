@@ -20,7 +20,7 @@ struct Reply {
   std::string_view content_type = "application/json";
   std::string_view fixed_body;  // of static lifetime; used where it is not empty
   std::string body;
-  std::string_view error;    // the stable name of a failure; then `message` makes the body
+  std::string_view error;  // the stable name of a failure; then `message` makes the body
   std::string message;
   std::string_view allow;    // with 405
   bool retry_after = false;  // with 429 and 503

@@ -21,7 +21,7 @@ struct Request {
   std::string_view webhook_signature;
   bool has_idempotency_key = false;
   bool idempotency_key_repeated = false;
-  bool has_webhook_header = false;      // any header whose name starts with "webhook-"
+  bool has_webhook_header = false;  // any header whose name starts with "webhook-"
   bool webhook_header_repeated = false;
   bool chunked = false;
   bool encoded = false;  // a Content-Encoding other than identity

@@ -56,13 +56,26 @@ class HeaderHandler final : public http::basic_parser<true> {
   void on_field_impl(http::field field, View name, View value, Error&) override {
     auto& spans = parser_.spans_;
     switch (field) {
-      case http::field::host: ++parser_.hosts_, spans.host = span(value); return;
-      case http::field::content_length: ++parser_.lengths_, spans.content_length = span(value); return;
-      case http::field::transfer_encoding: ++parser_.codings_, spans.transfer_encoding = span(value); return;
-      case http::field::content_encoding: ++parser_.encodings_, spans.content_encoding = span(value); return;
-      case http::field::expect: parser_.expects_continue_ = iequals(value, "100-continue"); return;
-      case http::field::unknown: on_other_field(name, value); return;
-      default: return;
+      case http::field::host:
+        ++parser_.hosts_, spans.host = span(value);
+        return;
+      case http::field::content_length:
+        ++parser_.lengths_, spans.content_length = span(value);
+        return;
+      case http::field::transfer_encoding:
+        ++parser_.codings_, spans.transfer_encoding = span(value);
+        return;
+      case http::field::content_encoding:
+        ++parser_.encodings_, spans.content_encoding = span(value);
+        return;
+      case http::field::expect:
+        parser_.expects_continue_ = iequals(value, "100-continue");
+        return;
+      case http::field::unknown:
+        on_other_field(name, value);
+        return;
+      default:
+        return;
     }
   }
 
@@ -167,7 +180,8 @@ bool RequestParser::check_line(std::string_view line) noexcept {
   if (lines_ == 0) return true;
   if (line.front() == ' ' || line.front() == '\t') return malformed("Malformed request: folded header line");
   const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos || colon == 0) return malformed("Malformed request: header line without a name");
+  if (colon == std::string_view::npos || colon == 0)
+    return malformed("Malformed request: header line without a name");
   if (line[colon - 1] == ' ' || line[colon - 1] == '\t') {
     return malformed("Malformed request: space before the colon of a header");
   }
@@ -187,9 +201,12 @@ bool RequestParser::read_header(const char* data) noexcept {
 }
 
 bool RequestParser::check_framing(const char* data) noexcept {
-  if (hosts_ > 1 || (hosts_ == 0 && !request_.http_1_0)) return malformed("Malformed request: exactly one Host is needed");
-  if (spans_.host.in(data).find_first_of(" \t,/?#@\\") != std::string_view::npos) return malformed("Malformed request: Host");
-  if (lengths_ > 0 && codings_ > 0) return malformed("Malformed request: Content-Length with Transfer-Encoding");
+  if (hosts_ > 1 || (hosts_ == 0 && !request_.http_1_0))
+    return malformed("Malformed request: exactly one Host is needed");
+  if (spans_.host.in(data).find_first_of(" \t,/?#@\\") != std::string_view::npos)
+    return malformed("Malformed request: Host");
+  if (lengths_ > 0 && codings_ > 0)
+    return malformed("Malformed request: Content-Length with Transfer-Encoding");
   if (lengths_ > 1) return malformed("Malformed request: repeated Content-Length");
   if (lengths_ == 1 && !read_length(spans_.content_length.in(data))) return false;
   if (codings_ > 0) {
@@ -199,7 +216,8 @@ bool RequestParser::check_framing(const char* data) noexcept {
     request_.chunked = true;
   }
   const std::string_view encoding = spans_.content_encoding.in(data);
-  request_.encoded = encodings_ > 1 || (encodings_ == 1 && !encoding.empty() && !iequals(encoding, "identity"));
+  request_.encoded =
+      encodings_ > 1 || (encodings_ == 1 && !encoding.empty() && !iequals(encoding, "identity"));
   if (request_.http_1_0 || (lengths_ == 1 && length_ == 0)) expects_continue_ = false;
   return true;
 }
@@ -231,12 +249,14 @@ bool RequestParser::check_target(const char* data) noexcept {
     if (!iequals(name, "http") && !iequals(name, "https")) return malformed("Malformed request target");
     const std::size_t authority = scheme + 3;
     const std::size_t path = std::min(target.find_first_of("/?", authority), target.size());
-    if (path == authority || (hosts_ == 1 && !iequals(target.substr(authority, path - authority), spans_.host.in(data)))) {
+    if (path == authority ||
+        (hosts_ == 1 && !iequals(target.substr(authority, path - authority), spans_.host.in(data)))) {
       return malformed("Malformed request: the target contradicts Host");
     }
     target.remove_prefix(path);
   }
-  spans_.target = {static_cast<std::uint32_t>(target.data() - data), static_cast<std::uint32_t>(target.size())};
+  spans_.target = {static_cast<std::uint32_t>(target.data() - data),
+                   static_cast<std::uint32_t>(target.size())};
   return true;
 }
 
@@ -312,7 +332,8 @@ bool RequestParser::read_chunk_line(std::string_view bytes) noexcept {
 bool RequestParser::read_trailers(std::string_view bytes) noexcept {
   const std::size_t end = bytes.find('\n');
   const std::size_t taken = end == std::string_view::npos ? bytes.size() : end + 1;
-  if (trailer_bytes_ + taken > kMaxTrailerBytes) return fail(431, "headers_too_large", "Request trailer too large");
+  if (trailer_bytes_ + taken > kMaxTrailerBytes)
+    return fail(431, "headers_too_large", "Request trailer too large");
   if (end == std::string_view::npos) return false;
   if (end == 0 || bytes[end - 1] != '\r') return malformed("Malformed request: bare line feed");
   const std::string_view line = bytes.substr(0, end - 1);

@@ -1,8 +1,8 @@
-// Purpose: turns the bytes of a connection into requests, and refuses every framing that two parsers could read
-// differently. Boost.Beast parses the header block; this adds the checks that it leaves out, and reads the body.
-// Owner: one connection. Lifetime: reset() after each request. Units: bytes.
-// Errors: a failure() says what to answer; the connection closes after it, for its framing cannot be trusted.
-// Source: RFC 9110, RFC 9112.
+// Purpose: turns the bytes of a connection into requests, and refuses every framing that two parsers could
+// read differently. Boost.Beast parses the header block; this adds the checks that it leaves out, and reads
+// the body. Owner: one connection. Lifetime: reset() after each request. Units: bytes. Errors: a failure()
+// says what to answer; the connection closes after it, for its framing cannot be trusted. Source: RFC 9110,
+// RFC 9112.
 #pragma once
 
 #include <cstddef>
@@ -33,8 +33,8 @@ class RequestParser {
 
   explicit RequestParser(ParserLimits limits) noexcept : limits_(limits) {}
 
-  // Reads on in the bytes that start with this request's first. Chunk framing is taken out in place, by which `size`
-  // becomes smaller; nothing else is changed. The bytes may have moved since the last call.
+  // Reads on in the bytes that start with this request's first. Chunk framing is taken out in place, by which
+  // `size` becomes smaller; nothing else is changed. The bytes may have moved since the last call.
   Status parse(char* data, std::size_t& size) noexcept;
 
   // REQUIRES: complete, and the bytes have not moved since.
@@ -50,7 +50,16 @@ class RequestParser {
   void reset() noexcept;
 
  private:
-  enum class State : std::uint8_t { header, sized_body, chunk_line, chunk_data, chunk_end, trailers, done, failed };
+  enum class State : std::uint8_t {
+    header,
+    sized_body,
+    chunk_line,
+    chunk_data,
+    chunk_end,
+    trailers,
+    done,
+    failed
+  };
   // Offsets instead of pointers, for the bytes may move while the body arrives.
   struct Span {
     std::uint32_t offset = 0;
@@ -63,7 +72,8 @@ class RequestParser {
   };
   friend class HeaderHandler;
 
-  bool scan_header(const char* data, std::size_t size) noexcept;  // true once the whole block is there and clean
+  bool scan_header(const char* data,
+                   std::size_t size) noexcept;  // true once the whole block is there and clean
   bool check_line(std::string_view line) noexcept;
   bool read_header(const char* data) noexcept;
   bool check_framing(const char* data) noexcept;

@@ -12,14 +12,17 @@ constexpr Route kRoutes[] = {
     {Method::get, "/api/check_balance", Scope::accounts_read, false, check_balance, show_balance},
     {Method::get, "/api/orders", Scope::orders_read, false, list_orders, show_orders},
     {Method::get, "/api/orders/{order_id}", Scope::orders_read, false, read_order, show_order},
-    {Method::get, "/api/orders/{order_id}/explain", Scope::orders_read, false, explain_order, show_explanation},
+    {Method::get, "/api/orders/{order_id}/explain", Scope::orders_read, false, explain_order,
+     show_explanation},
     {Method::post, "/api/orders/{order_id}/close", Scope::orders_write, false, close_order, show_order},
     {Method::post, "/api/orders/{order_id}/refund", Scope::operate, false, refund, show_refund},
     {Method::get, "/api/accounts/{account}/entries", Scope::accounts_read, false, list_entries, show_entries},
     {Method::post, "/api/accounts/{account}/debit", Scope::accounts_write, false, debit, show_debit},
     {Method::get, "/api/exceptions", Scope::operate, false, list_exceptions, show_exceptions},
-    {Method::post, "/api/exceptions/{exception_id}/resolve", Scope::operate, false, resolve_exception, show_exception},
-    {Method::post, "/api/callbacks/{gateway}", Scope::signature, true, gateway_callback, acknowledge_callback},
+    {Method::post, "/api/exceptions/{exception_id}/resolve", Scope::operate, false, resolve_exception,
+     show_exception},
+    {Method::post, "/api/callbacks/{gateway}", Scope::signature, true, gateway_callback,
+     acknowledge_callback},
     {Method::get, "/livez", Scope::none, false, livez},
     {Method::get, "/readyz", Scope::none, false, readyz},
     {Method::get, "/metrics", Scope::none, false, metrics_page},
@@ -41,13 +44,20 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
 
 std::string_view to_text(Scope scope) noexcept {
   switch (scope) {
-    case Scope::none: return "none";
-    case Scope::signature: return "signature";
-    case Scope::orders_write: return "orders:write";
-    case Scope::orders_read: return "orders:read";
-    case Scope::accounts_write: return "accounts:write";
-    case Scope::accounts_read: return "accounts:read";
-    case Scope::operate: return "operate";
+    case Scope::none:
+      return "none";
+    case Scope::signature:
+      return "signature";
+    case Scope::orders_write:
+      return "orders:write";
+    case Scope::orders_read:
+      return "orders:read";
+    case Scope::accounts_write:
+      return "accounts:write";
+    case Scope::accounts_read:
+      return "accounts:read";
+    case Scope::operate:
+      return "operate";
   }
   return "none";
 }

@@ -1,5 +1,5 @@
-// Purpose: the one table of what this server answers: method, path, handler, who may call it, and its class of limits.
-// Lifetime: static. No route exists outside of it.
+// Purpose: the one table of what this server answers: method, path, handler, who may call it, and its class
+// of limits. Lifetime: static. No route exists outside of it.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,15 @@
 namespace recharge {
 
 // What a caller must be allowed to do. Gateways prove themselves by signature, probes need nothing.
-enum class Scope : std::uint8_t { none, signature, orders_write, orders_read, accounts_write, accounts_read, operate };
+enum class Scope : std::uint8_t {
+  none,
+  signature,
+  orders_write,
+  orders_read,
+  accounts_write,
+  accounts_read,
+  operate
+};
 std::string_view to_text(Scope scope) noexcept;
 
 struct Route {

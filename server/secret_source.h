@@ -41,6 +41,7 @@ struct SecretSource {
   std::string id;
   SecretText text;             // given in the settings
   std::filesystem::path file;  // used where it is not empty
+  std::string where;           // in the settings, for errors about the file
 };
 
 }  // namespace recharge

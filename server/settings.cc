@@ -67,7 +67,8 @@ void read_server(SettingsReader& reader, ServerSettings& server) {
   take(reader, "server.max_connections", server.max_connections, 1, 1'000'000);
   if (auto proxies = reader.texts("server.trusted_proxies")) server.trusted_proxies = *proxies;
   for (const std::string& proxy : server.trusted_proxies) {
-    if (!is_cidr(proxy)) reader.refuse("server.trusted_proxies", proxy + " is not an address or a CIDR range");
+    if (!is_cidr(proxy))
+      reader.refuse("server.trusted_proxies", proxy + " is not an address or a CIDR range");
   }
 }
 
@@ -88,7 +89,8 @@ void read_store(SettingsReader& reader, StoreSettings& store) {
 void read_orders(SettingsReader& reader, OrderSettings& orders) {
   if (auto code = reader.text("orders.currency")) orders.currency_code = *code;
   const auto currency = currency_from_code(orders.currency_code);
-  if (!currency) reader.refuse("orders.currency", "must be an ISO 4217 code of a currency with two fraction digits");
+  if (!currency)
+    reader.refuse("orders.currency", "must be an ISO 4217 code of a currency with two fraction digits");
   orders.currency = *currency;
   if (auto amount = reader.text("orders.max_amount")) {
     const auto money = parse_money(*amount);
@@ -102,7 +104,9 @@ void read_orders(SettingsReader& reader, OrderSettings& orders) {
   }
   std::string late = "review";
   choose(reader, "orders.late_payment", late, {"review", "credit", "refund"});
-  orders.late_payment = late == "credit" ? LatePolicy::credit : late == "refund" ? LatePolicy::refund : LatePolicy::review;
+  orders.late_payment = late == "credit"   ? LatePolicy::credit
+                        : late == "refund" ? LatePolicy::refund
+                                           : LatePolicy::review;
   if (auto seconds = reader.integer("orders.idempotency_retention_s", 86'400, 10 * 365 * 86'400LL)) {
     orders.idempotency_retention_ms = *seconds * 1000;
   }
@@ -124,7 +128,8 @@ void read_callback(SettingsReader& reader, CallbackSettings& callback) {
     single.id = "default";
     callback.secrets.push_back(std::move(single));
   }
-  if (auto seconds = reader.integer("callback.tolerance_s", 0, 365 * 86'400LL)) callback.tolerance_ms = *seconds * 1000;
+  if (auto seconds = reader.integer("callback.tolerance_s", 0, 365 * 86'400LL))
+    callback.tolerance_ms = *seconds * 1000;
   if (auto fields = reader.texts("callback.required_fields")) callback.required_fields = *fields;
   for (const std::string& field : callback.required_fields) {
     if (field.empty()) reader.refuse("callback.required_fields", "a field's name must not be empty");
@@ -148,7 +153,8 @@ GatewaySettings read_gateway(SettingsReader& reader, const std::string& name) {
     if (auto automatic = reader.boolean(path + ".auto_callback")) gateway.auto_callback = *automatic;
     if (auto allow = reader.boolean(path + ".allow_simulated")) gateway.allow_simulated = *allow;
   } else if (kind == "native") {
-    if (name == kNativeGatewayName || name == kSimulatedGatewayName) reader.refuse(path, "this name is taken");
+    if (name == kNativeGatewayName || name == kSimulatedGatewayName)
+      reader.refuse(path, "this name is taken");
     gateway.kind = GatewayKind::native;
     gateway.secrets = reader.secrets(path + ".secrets");
     if (gateway.secrets.empty()) reader.refuse(path, "needs secrets");
@@ -174,18 +180,23 @@ void read_rest(SettingsReader& reader, Settings& settings) {
   for (const char* section : {"tls", "rate_limit"}) {
     for (const std::string& name : reader.names_in(section)) {
       const std::string path = std::string(section) + "." + name;
-      if (name != "enabled" || reader.boolean(path) != false) reader.refuse(path, std::string(kNotInThisBuild));
+      if (name != "enabled" || reader.boolean(path) != false)
+        reader.refuse(path, std::string(kNotInThisBuild));
     }
   }
-  for (const std::string& name : reader.names_in("gateway")) settings.gateways.push_back(read_gateway(reader, name));
+  for (const std::string& name : reader.names_in("gateway"))
+    settings.gateways.push_back(read_gateway(reader, name));
 }
 
 void check_rules(const SettingsReader& reader, Settings& settings) {
   const bool loopback = settings.server.listen.is_loopback();
   if (!loopback && !settings.allow_open) {
-    reader.refuse("server.listen", "without authentication only loopback is listened on, unless auth.allow_open is true");
+    reader.refuse("server.listen",
+                  "without authentication only loopback is listened on, unless auth.allow_open is true");
   }
-  const auto is_simulated = [](const GatewaySettings& gateway) { return gateway.kind == GatewayKind::simulated; };
+  const auto is_simulated = [](const GatewaySettings& gateway) {
+    return gateway.kind == GatewayKind::simulated;
+  };
   const auto simulated = std::find_if(settings.gateways.begin(), settings.gateways.end(), is_simulated);
   if (simulated != settings.gateways.end() && settings.gateways.size() > 1) {
     reader.refuse("gateway.simulated", "the simulated gateway is there only while no other is configured");
@@ -197,8 +208,9 @@ void check_rules(const SettingsReader& reader, Settings& settings) {
   }
   const GatewaySettings* stands = settings.simulated();
   if (stands != nullptr && !loopback && !stands->allow_simulated) {
-    reader.refuse("gateway.simulated",
-                  "the simulated gateway answers on loopback only, unless gateway.simulated.allow_simulated is true");
+    reader.refuse(
+        "gateway.simulated",
+        "the simulated gateway answers on loopback only, unless gateway.simulated.allow_simulated is true");
   }
 }
 
@@ -256,16 +268,26 @@ const GatewaySettings* Settings::simulated() const noexcept {
   return found != nullptr && found->kind == GatewayKind::simulated ? found : nullptr;
 }
 
-bool Settings::needs_generated_secret() const noexcept { return callback.secrets.empty() && simulated() != nullptr; }
+bool Settings::needs_generated_secret() const noexcept {
+  return callback.secrets.empty() && simulated() != nullptr;
+}
 
 bool Settings::takes_native() const noexcept { return !callback.secrets.empty() || needs_generated_secret(); }
+
+OrderPolicy::OrderPolicy(const Settings& settings)
+    : max_amount(settings.orders.max_amount),
+      expire_after_ms(settings.orders.expire_after_ms),
+      late_payment(settings.orders.late_payment),
+      tolerance_ms(settings.callback.tolerance_ms),
+      required_fields(settings.callback.required_fields) {}
 
 Environment process_environment() {
   Environment environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     const std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (equals != std::string_view::npos)
+      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return environment;
 }

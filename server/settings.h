@@ -1,6 +1,6 @@
 // Purpose: everything that an operator can set, with its default.
-// Lifetime: made once at start, immutable after; a reload makes another one, of which only secrets and the log level
-// are taken over. Units: in the names. Errors: SettingsError, at start-up and in a reload only.
+// Lifetime: made once at start, immutable after; a reload makes another one, of which only secrets and the
+// log level are taken over. Units: in the names. Errors: SettingsError, at start-up and in a reload only.
 #pragma once
 
 #include <cstdint>
@@ -102,7 +102,18 @@ struct Settings {
   const GatewaySettings* gateway(std::string_view name) const noexcept;
   const GatewaySettings* simulated() const noexcept;
   bool takes_native() const noexcept;  // callbacks at /api/payment_callback can be verified
-  bool needs_generated_secret() const noexcept;  // neither a callback secret nor a gateway but the simulated one
+  bool needs_generated_secret()
+      const noexcept;  // neither a callback secret nor a gateway but the simulated one
+};
+
+// What a reload changes in the way that commands are made. The rest of the settings needs a start.
+struct OrderPolicy {
+  explicit OrderPolicy(const Settings& settings);
+  Money max_amount;
+  std::int64_t expire_after_ms;
+  LatePolicy late_payment;
+  std::int64_t tolerance_ms;
+  std::vector<std::string> required_fields;
 };
 
 // What the command line says; it wins over everything else.

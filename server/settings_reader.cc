@@ -87,12 +87,23 @@ const toml::node* SettingsReader::find(const std::string& path) {
 }
 
 void SettingsReader::refuse(const std::string& path, const std::string& what) const {
+  throw SettingsError(place_of(path) + what);
+}
+
+// A setting that is missing is named at the section that it belongs to.
+std::string SettingsReader::place_of(const std::string& path) const {
   const auto variable = variables_.find(path);
-  if (variable != variables_.end()) throw SettingsError(variable->second + ": " + what);
-  const toml::node* node = walk(document_, path);
-  if (node == nullptr || !node->source().begin) throw SettingsError((file_.empty() ? "settings" : file_) + ": " + path + ": " + what);
-  const auto at = node->source().begin;
-  throw SettingsError(file_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " + path + ": " + what);
+  if (variable != variables_.end()) return variable->second + ": ";
+  for (std::string named = path; !named.empty(); named.resize(std::min(named.rfind('.') + 1, named.size()))) {
+    if (named.back() == '.') named.pop_back();
+    const toml::node* node = walk(document_, named);
+    if (node != nullptr && node->source().begin) {
+      const auto at = node->source().begin;
+      return file_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " + path + ": ";
+    }
+    if (named.find('.') == std::string::npos) break;
+  }
+  return (file_.empty() ? "settings" : file_) + ": " + path + ": ";
 }
 
 std::optional<std::string> SettingsReader::text(const std::string& path) {
@@ -102,7 +113,8 @@ std::optional<std::string> SettingsReader::text(const std::string& path) {
   return **node->as_string();
 }
 
-std::optional<std::int64_t> SettingsReader::integer(const std::string& path, std::int64_t least, std::int64_t most) {
+std::optional<std::int64_t> SettingsReader::integer(const std::string& path, std::int64_t least,
+                                                    std::int64_t most) {
   const toml::node* node = find(path);
   if (node == nullptr) return std::nullopt;
   std::int64_t value = 0;
@@ -111,7 +123,8 @@ std::optional<std::int64_t> SettingsReader::integer(const std::string& path, std
   } else if (node->is_string() && from_environment(path)) {
     const std::string& digits = **node->as_string();
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) refuse(path, "must be an integer");
+    if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size())
+      refuse(path, "must be an integer");
   } else {
     refuse(path, "must be an integer");
   }
@@ -184,6 +197,7 @@ SecretSource SettingsReader::secret(const toml::table& entry, const std::string&
     } else if (key.str() == "secret_file") {
       if (text.empty()) refuse(path, "secret_file must not be empty");
       source.file = file_path(text);
+      source.where = place_of(path);
     } else {
       refuse(path, "unknown key " + std::string(key.str()));
     }
@@ -202,7 +216,8 @@ std::vector<SecretSource> SettingsReader::secrets(const std::string& path) {
     if (!element.is_table()) refuse(path, "must be an array of {id, secret} or {id, secret_file}");
     SecretSource source = secret(*element.as_table(), path);
     if (source.id.empty()) source.id = std::to_string(sources.size() + 1);
-    const bool taken = std::any_of(sources.begin(), sources.end(), [&](const auto& s) { return s.id == source.id; });
+    const bool taken =
+        std::any_of(sources.begin(), sources.end(), [&](const auto& s) { return s.id == source.id; });
     if (taken) refuse(path, "id " + source.id + " is there twice");
     sources.push_back(std::move(source));
   }

@@ -1,6 +1,6 @@
-// Purpose: reads typed values out of a TOML document over which the environment was laid, and remembers which keys
-// were asked for, so that those that nobody knows are errors.
-// Owner: the thread that loads settings. Errors: SettingsError, naming file:line:column or the variable.
+// Purpose: reads typed values out of a TOML document over which the environment was laid, and remembers which
+// keys were asked for, so that those that nobody knows are errors. Owner: the thread that loads settings.
+// Errors: SettingsError, naming file:line:column or the variable.
 #pragma once
 
 #include <toml++/toml.h>
@@ -43,6 +43,7 @@ class SettingsReader {
   void refuse_unknown_in(const toml::table& table, const std::string& prefix) const;
   bool from_environment(const std::string& path) const { return variables_.contains(path); }
   SecretSource secret(const toml::table& entry, const std::string& path);
+  std::string place_of(const std::string& path) const;  // "FILE:LINE:COLUMN: PATH: "
 
   toml::table document_;
   std::string file_;

@@ -26,13 +26,14 @@ template <std::size_t N>
 bool from_hex(std::string_view text, std::array<std::uint8_t, N>& bytes) {
   std::size_t length = 0;
   return text.size() == 2 * N &&
-         sodium_hex2bin(bytes.data(), N, text.data(), text.size(), nullptr, &length, nullptr) == 0 && length == N;
+         sodium_hex2bin(bytes.data(), N, text.data(), text.size(), nullptr, &length, nullptr) == 0 &&
+         length == N;
 }
 
 std::string checksum_of(std::string_view text) {
   std::array<std::uint8_t, kChecksumBytes> checksum{};
-  crypto_generichash(checksum.data(), checksum.size(), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                     nullptr, 0);
+  crypto_generichash(checksum.data(), checksum.size(), reinterpret_cast<const unsigned char*>(text.data()),
+                     text.size(), nullptr, 0);
   return to_hex(checksum);
 }
 
@@ -44,7 +45,8 @@ bool parse_number(std::string_view text, std::uint32_t& number) {
 // Takes the line "NAME VALUE\n" from the front of `rest`.
 bool take_line(std::string_view& rest, std::string_view name, std::string_view& value) {
   const std::size_t end = rest.find('\n');
-  if (end == std::string_view::npos || !rest.starts_with(name) || end <= name.size() || rest[name.size()] != ' ') {
+  if (end == std::string_view::npos || !rest.starts_with(name) || end <= name.size() ||
+      rest[name.size()] != ' ') {
     return false;
   }
   value = rest.substr(name.size() + 1, end - name.size() - 1);
@@ -75,8 +77,8 @@ StorageError error_of(boost::system::error_code code, const std::string& file, c
 StorageResult<void> make_directory(FileSystem& files, const std::string& path) {
   auto made = files.make_directory(path);
   if (!made) return error_of(made.error(), path, "making the directory");
-  // Flushed also when it was there, since an earlier start may have been interrupted before its flush; then without
-  // insisting: the parent of a mount point need not be readable.
+  // Flushed also when it was there, since an earlier start may have been interrupted before its flush; then
+  // without insisting: the parent of a mount point need not be readable.
   if (auto synced = files.sync_directory(parent_of(path)); !synced && *made) {
     return error_of(synced.error(), parent_of(path), "flushing the directory");
   }
@@ -100,7 +102,8 @@ StorageResult<FolderFormat> parse_format(const std::string& text, const std::str
   std::string_view rest = text;
   std::string_view value;
   std::uint32_t version = 0;
-  if (!rest.starts_with(std::string(kTitle) + "\n")) return error_of(Errc::damaged, file, "not a format file");
+  if (!rest.starts_with(std::string(kTitle) + "\n"))
+    return error_of(Errc::damaged, file, "not a format file");
   rest.remove_prefix(kTitle.size() + 1);
   if (!take_line(rest, "format", value) || !parse_number(value, version) || version == 0) {
     return error_of(Errc::damaged, file, "the format version is missing");
@@ -116,7 +119,8 @@ StorageResult<FolderFormat> parse_format(const std::string& text, const std::str
   auto currency = currency_from_code(value);
   if (!currency) return error_of(Errc::damaged, file, "the currency is not known");
   format.currency = *currency;
-  if (!take_line(rest, "checksum", value) || !rest.empty()) return error_of(Errc::damaged, file, "too many lines");
+  if (!take_line(rest, "checksum", value) || !rest.empty())
+    return error_of(Errc::damaged, file, "too many lines");
   return format;
 }
 
@@ -154,7 +158,8 @@ StorageResult<void> DataFolder::require_unused_journal() const {
     auto nonzero = first_nonzero(*segment, 0);
     if (!nonzero) return nonzero.error();
     if (*nonzero) {
-      return StorageError{Errc::damaged, segment->path, **nonzero, "a journal without the FORMAT file of its folder"};
+      return StorageError{Errc::damaged, segment->path, **nonzero,
+                          "a journal without the FORMAT file of its folder"};
     }
   }
   return {};
@@ -186,7 +191,8 @@ StorageResult<void> DataFolder::complete_first_start() {
   auto leftover = files_->exists(unfinished);
   if (!leftover) return error_of(leftover.error(), unfinished, "looking for the file");
   if (*leftover) {
-    if (auto removed = files_->remove(unfinished); !removed) return error_of(removed.error(), unfinished, "removing");
+    if (auto removed = files_->remove(unfinished); !removed)
+      return error_of(removed.error(), unfinished, "removing");
   }
   auto file = files_->create(unfinished);
   if (!file) return error_of(file.error(), unfinished, "creating");
@@ -195,8 +201,10 @@ StorageResult<void> DataFolder::complete_first_start() {
     return error_of(written.error(), unfinished, "writing");
   }
   if (auto synced = (*file)->sync(); !synced) return error_of(synced.error(), unfinished, "flushing");
-  if (auto renamed = files_->rename(unfinished, path); !renamed) return error_of(renamed.error(), path, "renaming");
-  if (auto synced = files_->sync_directory(path_); !synced) return error_of(synced.error(), path_, "flushing");
+  if (auto renamed = files_->rename(unfinished, path); !renamed)
+    return error_of(renamed.error(), path, "renaming");
+  if (auto synced = files_->sync_directory(path_); !synced)
+    return error_of(synced.error(), path_, "flushing");
   first_start_ = false;
   return {};
 }

@@ -1,7 +1,7 @@
-// Purpose: the data folder as a whole: one process at a time, made completely or not at all, of a known format.
-// Owner: the thread that starts the process. Lifetime: holds the lock until destroyed; within its FileSystem.
-// Errors: Errc::in_use when another process has it, Errc::newer_format, Errc::damaged; all name the file.
-// Source of the FORMAT file: storage/README.md.
+// Purpose: the data folder as a whole: one process at a time, made completely or not at all, of a known
+// format. Owner: the thread that starts the process. Lifetime: holds the lock until destroyed; within its
+// FileSystem. Errors: Errc::in_use when another process has it, Errc::newer_format, Errc::damaged; all name
+// the file. Source of the FORMAT file: storage/README.md.
 #pragma once
 
 #include <array>
@@ -34,8 +34,9 @@ class DataFolder {
  public:
   using Random = std::function<void(std::span<std::uint8_t>)>;
 
-  // Makes the folder (mode 0700) and its journal folder when missing, and locks it. Without a FORMAT file a fresh
-  // format is drawn from `random` with `currency`, provided that no byte was ever written to a journal segment.
+  // Makes the folder (mode 0700) and its journal folder when missing, and locks it. Without a FORMAT file a
+  // fresh format is drawn from `random` with `currency`, provided that no byte was ever written to a journal
+  // segment.
   static StorageResult<DataFolder> open(FileSystem& files, const std::string& path, Currency currency,
                                         const Random& random);
 

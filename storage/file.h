@@ -1,9 +1,9 @@
 // Purpose: the seam between storage and the file system, so that crashes and failing disks can be simulated.
 // Owner: a File is used by one thread at a time; a FileSystem by any thread.
 // Lifetime: files and locks are closed by their destructor, and must not outlive their FileSystem.
-// Errors: errno in boost's generic category (ENOSPC, EIO, ENOENT and EEXIST can be told apart); Errc::truncated when
-// a read meets the end of the file; Errc::in_use for a lock that is held.
-// Units: offsets and sizes in bytes.
+// Errors: errno in boost's generic category (ENOSPC, EIO, ENOENT and EEXIST can be told apart);
+// Errc::truncated when a read meets the end of the file; Errc::in_use for a lock that is held. Units: offsets
+// and sizes in bytes.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +25,8 @@ class File {
   [[nodiscard]] virtual Result<void> read_at(std::uint64_t offset, std::span<std::byte> into) = 0;
   // Writes all bytes, or fails; after a failure any part of them may have been written.
   [[nodiscard]] virtual Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
-  // Returns when everything written is on the disk. A failure is final: the same bytes must not be trusted to a
-  // second call, since the system may have dropped them.
+  // Returns when everything written is on the disk. A failure is final: the same bytes must not be trusted to
+  // a second call, since the system may have dropped them.
   [[nodiscard]] virtual Result<void> sync() = 0;
   [[nodiscard]] virtual Result<std::uint64_t> size() = 0;
 };

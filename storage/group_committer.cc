@@ -7,8 +7,8 @@
 namespace recharge {
 namespace {
 
-// What a record takes in the worst case beside its own bytes: a group of its own. Room is promised on this basis, so
-// that a record which was accepted always finds its place in a prepared segment.
+// What a record takes in the worst case beside its own bytes: a group of its own. Room is promised on this
+// basis, so that a record which was accepted always finds its place in a prepared segment.
 constexpr std::int64_t kRecordOverhead = kRecordLengthBytes + kGroupHeaderBytes + kSectorBytes - 1;
 // A producer takes room in pieces of this part of a segment, to touch the shared counter rarely.
 constexpr std::uint64_t kCreditPiecesPerSegment = 1024;
@@ -33,8 +33,8 @@ struct GroupCommitter::Producer {
   explicit Producer(std::size_t ring_bytes) : ring(ring_bytes) {}
 
   RecordRing ring;
-  alignas(kCacheLineBytes) std::int64_t credit = 0;                 // the producer's
-  alignas(kCacheLineBytes) std::uint64_t collected = 0;             // the journal thread's
+  alignas(kCacheLineBytes) std::int64_t credit = 0;                // the producer's
+  alignas(kCacheLineBytes) std::uint64_t collected = 0;            // the journal thread's
   alignas(kCacheLineBytes) std::atomic<std::uint64_t> durable{0};  // written by the journal thread
 };
 
@@ -57,12 +57,14 @@ GroupCommitter::GroupCommitter(const JournalOptions& options, SegmentPreparer& p
   }
   parts_.reserve(options.producers);
   room_ = room_of(segment_.bytes) - static_cast<std::int64_t>(end.offset);
-  preparer_.set_on_ready([this](std::uint64_t bytes) { room_.fetch_add(room_of(bytes), std::memory_order_relaxed); });
+  preparer_.set_on_ready(
+      [this](std::uint64_t bytes) { room_.fetch_add(room_of(bytes), std::memory_order_relaxed); });
 }
 
 GroupCommitter::~GroupCommitter() = default;
 
-// The end mark's sector, and what a rotation may leave unused because the next group did not fit, are never promised.
+// The end mark's sector, and what a rotation may leave unused because the next group did not fit, are never
+// promised.
 std::int64_t GroupCommitter::room_of(std::uint64_t segment_bytes) const noexcept {
   return static_cast<std::int64_t>(segment_bytes) - static_cast<std::int64_t>(kSectorBytes) -
          static_cast<std::int64_t>(options_.max_group_bytes);
@@ -156,10 +158,12 @@ StorageResult<void> GroupCommitter::write_group(std::span<std::byte> group, Grou
   return {};
 }
 
-// The end mark is flushed before the next segment is touched: at most one group is ever written and not flushed.
+// The end mark is flushed before the next segment is touched: at most one group is ever written and not
+// flushed.
 StorageResult<void> GroupCommitter::rotate() {
   RECHARGE_STORAGE_INVARIANT(preparer_.ready());  // its room was promised
-  room_.fetch_add(static_cast<std::int64_t>(position_.offset) - room_of(segment_.bytes), std::memory_order_relaxed);
+  room_.fetch_add(static_cast<std::int64_t>(position_.offset) - room_of(segment_.bytes),
+                  std::memory_order_relaxed);
   std::array<std::byte, kSectorBytes> mark{};
   GroupHeader header;
   header.flags = kEndMarkFlag;
@@ -231,7 +235,9 @@ std::uint64_t GroupCommitter::durable(unsigned producer) const noexcept {
   return producers_[producer]->durable.load(std::memory_order_acquire);
 }
 
-std::uint64_t GroupCommitter::pushed(unsigned producer) const noexcept { return producers_[producer]->ring.pushed(); }
+std::uint64_t GroupCommitter::pushed(unsigned producer) const noexcept {
+  return producers_[producer]->ring.pushed();
+}
 
 std::size_t GroupCommitter::bytes_in_rings() const noexcept {
   std::size_t bytes = 0;

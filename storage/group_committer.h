@@ -1,8 +1,8 @@
-// Purpose: collects what the producers published and writes it as one group with one flush: the journal without its
-// thread, so that a simulation can take single steps.
-// Owner: reserve, commit and publish of producer i: its thread; commit_group: the journal thread (or a simulation);
-// the rest: any thread. Lifetime: as long as the journal, within its FileSystem and SegmentPreparer.
-// Errors: a failed write or flush is final. Units: bytes, nanoseconds (_ns), milliseconds since 1970 (_ms).
+// Purpose: collects what the producers published and writes it as one group with one flush: the journal
+// without its thread, so that a simulation can take single steps. Owner: reserve, commit and publish of
+// producer i: its thread; commit_group: the journal thread (or a simulation); the rest: any thread. Lifetime:
+// as long as the journal, within its FileSystem and SegmentPreparer. Errors: a failed write or flush is
+// final. Units: bytes, nanoseconds (_ns), milliseconds since 1970 (_ms).
 #pragma once
 
 #include <atomic>
@@ -38,10 +38,11 @@ struct GroupReport {
   std::span<const GroupPart> parts;  // valid during the call
 };
 
-// Called on the journal thread (on_fatal also on the preparer thread); must not block. An empty function is left out.
+// Called on the journal thread (on_fatal also on the preparer thread); must not block. An empty function is
+// left out.
 struct JournalHooks {
-  std::function<void(unsigned producer)> notify;    // its durable number advanced
-  std::function<void(const GroupReport&)> on_group;  // before notify, after the flush
+  std::function<void(unsigned producer)> notify;      // its durable number advanced
+  std::function<void(const GroupReport&)> on_group;   // before notify, after the flush
   std::function<void(const StorageError&)> on_fatal;  // once
   std::function<std::int64_t()> wall_ms;              // the group's time; the system's clock when empty
 };

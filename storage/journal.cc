@@ -8,11 +8,13 @@ StorageError error_of(boost::system::error_code code, const JournalOptions& opti
 }
 
 StorageResult<void> check_options(const JournalOptions& options) {
-  const bool sizes_fit = options.max_group_bytes >= 2 * kSectorBytes && options.max_group_bytes <= kMaxGroupBytes &&
-                         options.max_group_bytes % kSectorBytes == 0 && options.segment_bytes % kSectorBytes == 0 &&
-                         options.segment_bytes >= 2 * options.max_group_bytes + kSectorBytes &&
-                         options.ring_bytes >= kSectorBytes;
-  if (!sizes_fit) return error_of(Errc::out_of_range, options, "the sizes of segment, group and ring do not fit");
+  const bool sizes_fit =
+      options.max_group_bytes >= 2 * kSectorBytes && options.max_group_bytes <= kMaxGroupBytes &&
+      options.max_group_bytes % kSectorBytes == 0 && options.segment_bytes % kSectorBytes == 0 &&
+      options.segment_bytes >= 2 * options.max_group_bytes + kSectorBytes &&
+      options.ring_bytes >= kSectorBytes;
+  if (!sizes_fit)
+    return error_of(Errc::out_of_range, options, "the sizes of segment, group and ring do not fit");
   if (options.producers == 0 || options.producers > kMaxProducers) {
     return error_of(Errc::out_of_range, options, "the number of producers");
   }
@@ -20,20 +22,22 @@ StorageResult<void> check_options(const JournalOptions& options) {
 }
 
 // The segment in which the next group lies; made when the journal is empty.
-StorageResult<Segment> segment_at_end(FileSystem& files, const JournalOptions& options, const JournalPosition& end,
-                                      const std::vector<std::uint64_t>& numbers) {
+StorageResult<Segment> segment_at_end(FileSystem& files, const JournalOptions& options,
+                                      const JournalPosition& end, const std::vector<std::uint64_t>& numbers) {
   if (numbers.empty()) {
     if (end != JournalPosition{}) return error_of(Errc::damaged, options, "the journal is empty");
     return make_segment(files, options.directory, end.segment, options.segment_bytes);
   }
   auto segment = open_segment(files, options.directory, end.segment, FileSystem::Access::read_write);
   if (segment && segment->bytes < options.max_group_bytes + kSectorBytes) {
-    return StorageError{Errc::out_of_range, segment->path, 0, "the segment is smaller than the largest group"};
+    return StorageError{Errc::out_of_range, segment->path, 0,
+                        "the segment is smaller than the largest group"};
   }
   return segment;
 }
 
-// Of the segments behind the end, which recovery found to be all zero, the next is kept if it has the right size.
+// Of the segments behind the end, which recovery found to be all zero, the next is kept if it has the right
+// size.
 StorageResult<std::optional<Segment>> prepared_segment(FileSystem& files, const JournalOptions& options,
                                                        const JournalPosition& end,
                                                        const std::vector<std::uint64_t>& numbers) {
@@ -65,7 +69,8 @@ StorageResult<std::unique_ptr<Journal>> Journal::open(FileSystem& files, const J
   if (!prepared) return prepared.error();
 
   auto preparer = std::make_unique<SegmentPreparer>(files, options, end.segment + 1);
-  auto committer = std::make_unique<GroupCommitter>(options, *preparer, std::move(*segment), end, std::move(hooks));
+  auto committer =
+      std::make_unique<GroupCommitter>(options, *preparer, std::move(*segment), end, std::move(hooks));
   if (*prepared) preparer->adopt(std::move(**prepared));
   return std::make_unique<Journal>(std::move(preparer), std::move(committer));
 }

@@ -1,10 +1,10 @@
-// Purpose: makes records durable: producers put them into rings, one journal thread writes everything that was
-// published as one group and flushes it once; while it flushes, the next group collects. There is no timer.
-// Owner: reserve, commit and publish of producer i belong to one thread each; the other members to any thread, unless
-// said otherwise. Lifetime: longer than every producer's use; stop() before destruction is optional.
-// Errors: a full ring or full storage is an empty span. A failed write or flush is final: nothing is acknowledged
-// from then on, on_fatal is called once, and the process must end.
-// Units: bytes, nanoseconds (_ns), milliseconds since 1970 (_ms); records are numbered 1, 2, 3... per producer.
+// Purpose: makes records durable: producers put them into rings, one journal thread writes everything that
+// was published as one group and flushes it once; while it flushes, the next group collects. There is no
+// timer. Owner: reserve, commit and publish of producer i belong to one thread each; the other members to any
+// thread, unless said otherwise. Lifetime: longer than every producer's use; stop() before destruction is
+// optional. Errors: a full ring or full storage is an empty span. A failed write or flush is final: nothing
+// is acknowledged from then on, on_fatal is called once, and the process must end. Units: bytes, nanoseconds
+// (_ns), milliseconds since 1970 (_ms); records are numbered 1, 2, 3... per producer.
 #pragma once
 
 #include <atomic>
@@ -23,8 +23,8 @@ namespace recharge {
 
 class Journal {
  public:
-  // end: where recovery (storage/journal_recovery.h) says that the next group begins. Makes the first segment when
-  // there is none, and removes unfinished ones. No thread runs before start().
+  // end: where recovery (storage/journal_recovery.h) says that the next group begins. Makes the first segment
+  // when there is none, and removes unfinished ones. No thread runs before start().
   static StorageResult<std::unique_ptr<Journal>> open(FileSystem& files, const JournalOptions& options,
                                                       const JournalPosition& end, JournalHooks hooks);
   // For tests that put a committer with a fault of its own in place.
@@ -34,10 +34,12 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
 
   void start();
-  // Writes and flushes everything published, then joins the threads. The producers must have published their last.
+  // Writes and flushes everything published, then joins the threads. The producers must have published their
+  // last.
   void stop();
-  // Instead of start(), for a deterministic simulation: prepares the next segment when none is ready (a full disk is
-  // no error, see storage_full), then writes one group. Returns the number of its records, 0 when none was waiting.
+  // Instead of start(), for a deterministic simulation: prepares the next segment when none is ready (a full
+  // disk is no error, see storage_full), then writes one group. Returns the number of its records, 0 when
+  // none was waiting.
   StorageResult<std::size_t> step();
 
   // Room for one record of up to `bytes`; empty when the producer's ring is full, the disk has no room for it

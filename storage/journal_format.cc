@@ -46,11 +46,14 @@ void get(const std::byte* header, std::size_t at, T& value) noexcept {
   std::memcpy(&value, header + at, sizeof value);
 }
 
-const unsigned char* raw(const std::byte* bytes) noexcept { return reinterpret_cast<const unsigned char*>(bytes); }
+const unsigned char* raw(const std::byte* bytes) noexcept {
+  return reinterpret_cast<const unsigned char*>(bytes);
+}
 
-// The last bytes of every header, in all versions: so that a flipped bit is never taken for a newer version, nor a
-// wrong length for an unfinished group.
-std::array<unsigned char, kCheckBytes> header_check(const std::byte* header, std::size_t header_bytes) noexcept {
+// The last bytes of every header, in all versions: so that a flipped bit is never taken for a newer version,
+// nor a wrong length for an unfinished group.
+std::array<unsigned char, kCheckBytes> header_check(const std::byte* header,
+                                                    std::size_t header_bytes) noexcept {
   std::array<unsigned char, kCheckBytes> check{};
   crypto_generichash(check.data(), check.size(), raw(header), header_bytes - kCheckBytes, nullptr, 0);
   return check;
@@ -71,7 +74,8 @@ HeaderCheck decode_header(std::span<const std::byte> sector, GroupHeader& header
   get(bytes, kHeaderBytesAt, header_bytes);
   if (header_bytes <= kCheckBytes || header_bytes > kSectorBytes) return HeaderCheck::checksum;
   const auto check = header_check(bytes, header_bytes);
-  if (std::memcmp(bytes + header_bytes - kCheckBytes, check.data(), kCheckBytes) != 0) return HeaderCheck::checksum;
+  if (std::memcmp(bytes + header_bytes - kCheckBytes, check.data(), kCheckBytes) != 0)
+    return HeaderCheck::checksum;
   get(bytes, kVersionAt, header.version);
   if (header.version > kJournalFormatVersion) return HeaderCheck::newer_format;
   if (header.version == 0 || header_bytes != kGroupHeaderBytes) return HeaderCheck::checksum;

@@ -41,9 +41,9 @@ enum class HeaderCheck { ok, not_a_header, checksum, newer_format };
 // REQUIRES: sector.size() >= kSectorBytes.
 HeaderCheck decode_header(std::span<const std::byte> sector, GroupHeader& header) noexcept;
 
-// Completes a group in place: the payload stands at kGroupHeaderBytes; writes the padding, counts the zero sectors,
-// hashes, writes the header and fills in header.hash and header.zero_sectors.
-// REQUIRES: group.size() == header.group_bytes().
+// Completes a group in place: the payload stands at kGroupHeaderBytes; writes the padding, counts the zero
+// sectors, hashes, writes the header and fills in header.hash and header.zero_sectors. REQUIRES: group.size()
+// == header.group_bytes().
 void seal_group(std::span<std::byte> group, GroupHeader& header) noexcept;
 
 JournalHash group_hash(std::span<const std::byte> group, const GroupHeader& header) noexcept;

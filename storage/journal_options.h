@@ -26,8 +26,8 @@ struct JournalOptions {
   FolderId folder_id{};
   unsigned producers = 1;
   std::uint64_t segment_bytes = kDefaultSegmentBytes;  // of segments made from now on
-  // The largest group, header and padding counted. Never lower it over an existing journal: recovery looks for the
-  // remains of an unfinished group this far behind the end. Tests use less than the default.
+  // The largest group, header and padding counted. Never lower it over an existing journal: recovery looks
+  // for the remains of an unfinished group this far behind the end. Tests use less than the default.
   std::size_t max_group_bytes = kMaxGroupBytes;
   std::size_t ring_bytes = kDefaultRingBytes;  // for each producer
   std::uint64_t preparation_retry_ms = kPreparationRetryMs;

@@ -15,8 +15,8 @@ using FolderId = std::array<std::uint8_t, 16>;
 struct JournalPosition {
   std::uint64_t segment = 1;
   std::uint64_t offset = 0;
-  std::uint64_t sequence = 1;    // of the next group
-  JournalHash previous_hash{};   // of the group before: the head of the chain; zeros before the first group
+  std::uint64_t sequence = 1;   // of the next group
+  JournalHash previous_hash{};  // of the group before: the head of the chain; zeros before the first group
 
   friend bool operator==(const JournalPosition&, const JournalPosition&) noexcept = default;
 };

@@ -1,7 +1,6 @@
 #include "storage/journal_reader.h"
 
 #include <algorithm>
-#include <cstring>
 #include <tuple>
 
 namespace recharge {
@@ -12,41 +11,6 @@ static_assert(kReadBytes >= kMaxGroupBytes);
 
 StorageError damage(const std::string& file, std::uint64_t offset, const char* what) {
   return {Errc::damaged, file, offset, what};
-}
-
-// Views of the records, or false where their lengths do not add up to the payload.
-bool split_records(std::span<const std::byte> payload, std::uint32_t count,
-                   std::vector<std::span<const std::byte>>& records) {
-  records.clear();
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (payload.size() < kRecordLengthBytes) return false;
-    std::uint32_t length = 0;
-    std::memcpy(&length, payload.data(), kRecordLengthBytes);
-    payload = payload.subspan(kRecordLengthBytes);
-    if (length == 0 || length > payload.size()) return false;
-    records.push_back(payload.first(length));
-    payload = payload.subspan(length);
-  }
-  return payload.empty();
-}
-
-void fill_group(const GroupHeader& header, std::uint64_t offset, JournalGroup& group) {
-  group.segment = header.segment;
-  group.offset = offset;
-  group.bytes = header.group_bytes();
-  group.sequence = header.sequence;
-  group.wall_ms = header.wall_ms;
-  group.hash = header.hash;
-}
-
-const char* text_of(HeaderCheck check) noexcept {
-  switch (check) {
-    case HeaderCheck::not_a_header: return "no group header";
-    case HeaderCheck::checksum: return "the checksum of the group header does not fit";
-    case HeaderCheck::newer_format: return "a group of a newer format";
-    case HeaderCheck::ok: break;
-  }
-  return "a group header";
 }
 
 }  // namespace
@@ -93,8 +57,8 @@ StorageResult<void> JournalReader::Walk::start(const std::optional<JournalPositi
   return {};
 }
 
-// Walks from the start of the position's segment, or of the one before when it begins there: only so is it certain
-// that the journal reaches the position.
+// Walks from the start of the position's segment, or of the one before when it begins there: only so is it
+// certain that the journal reaches the position.
 StorageResult<void> JournalReader::Walk::walk_to(const JournalPosition& from) {
   if (numbers.empty() && from == JournalPosition{}) return {};
   const auto is_there = [&](std::uint64_t number) {
@@ -106,7 +70,8 @@ StorageResult<void> JournalReader::Walk::walk_to(const JournalPosition& from) {
   position.segment = walk_before ? from.segment - 1 : from.segment;
   chain_known = position.segment == 1;
   if (from.offset == 0 && !walk_before) {
-    if (from.segment == 1 && from != JournalPosition{}) return damage(path, 0, "the position is not a beginning");
+    if (from.segment == 1 && from != JournalPosition{})
+      return damage(path, 0, "the position is not a beginning");
     position = from;
     chain_known = true;
     return {};
@@ -133,7 +98,8 @@ StorageResult<void> JournalReader::Walk::open_current() {
   return {};
 }
 
-StorageResult<std::span<const std::byte>> JournalReader::Walk::view(std::uint64_t offset, std::uint64_t bytes) {
+StorageResult<std::span<const std::byte>> JournalReader::Walk::view(std::uint64_t offset,
+                                                                    std::uint64_t bytes) {
   if (offset < buffer_at || offset + bytes > buffer_at + buffer.size()) {
     buffer.resize(std::min<std::uint64_t>(kReadBytes, segment.bytes - offset));
     buffer_at = offset;
@@ -150,9 +116,11 @@ StorageResult<void> JournalReader::Walk::check_place(const GroupHeader& header) 
   if (header.segment != segment.number) return damaged("the group belongs to another segment");
   if (header.segment_bytes != segment.bytes) return damaged("the size of the segment was changed");
   if (chain_known && header.sequence != position.sequence) return damaged("the group is out of sequence");
-  if (chain_known && header.previous_hash != position.previous_hash) return damaged("the hash chain is broken");
+  if (chain_known && header.previous_hash != position.previous_hash)
+    return damaged("the hash chain is broken");
   const bool mark_fits = !header.end_mark() || (header.records == 0 && header.payload_bytes == 0);
-  if (!mark_fits || header.end_mark() != (header.records == 0)) return damaged("the group's records do not fit its kind");
+  if (!mark_fits || header.end_mark() != (header.records == 0))
+    return damaged("the group's records do not fit its kind");
   const std::uint64_t behind = header.end_mark() ? 0 : kSectorBytes;
   if (header.group_bytes() > options.max_group_bytes ||
       position.offset + header.group_bytes() + behind > segment.bytes) {
@@ -186,16 +154,16 @@ StorageResult<JournalReader::Walk::Step> JournalReader::Walk::examine() {
   if (auto placed = check_place(header); !placed) return placed.error();
   auto bytes = view(position.offset, header.group_bytes());
   if (!bytes) return bytes.error();
-  if (group_hash(*bytes, header) == header.hash && padding_holds(*bytes, header)) return accept(header, *bytes);
+  if (group_hash(*bytes, header) == header.hash && padding_holds(*bytes, header))
+    return accept(header, *bytes);
   if (count_zero_sectors(bytes->subspan(kSectorBytes)) > header.zero_sectors) return end_at(bytes->size());
   return damaged("the bytes of the group do not fit its hash");
 }
 
 StorageResult<JournalReader::Walk::Step> JournalReader::Walk::accept(const GroupHeader& header,
-                                                                      std::span<const std::byte> bytes) {
-  const auto payload = bytes.subspan(kGroupHeaderBytes, header.payload_bytes);
-  if (!split_records(payload, header.records, group.records)) return damaged("the lengths of the records do not fit");
-  fill_group(header, position.offset, group);
+                                                                     std::span<const std::byte> bytes) {
+  if (!split_group(header, position.offset, bytes, group))
+    return damaged("the lengths of the records do not fit");
   tail.last_segment = segment.number;
   tail.last_offset = position.offset;
   tail.last_bytes = bytes.size();
@@ -212,12 +180,13 @@ StorageResult<JournalReader::Walk::Step> JournalReader::Walk::accept(const Group
   return Step::end_mark;
 }
 
-// The group at the position is not whole: unfinished_bytes is its length, 0 when its header is missing too. It is the
-// end of the journal only if nothing was written behind it.
+// The group at the position is not whole: unfinished_bytes is its length, 0 when its header is missing too.
+// It is the end of the journal only if nothing was written behind it.
 StorageResult<JournalReader::Walk::Step> JournalReader::Walk::end_at(std::uint64_t unfinished_bytes) {
   if (!chain_known) return damaged("the oldest segment has no group");
   const std::uint64_t rest = segment.bytes - position.offset;
-  const std::uint64_t extent = unfinished_bytes > 0 ? unfinished_bytes : std::min(rest, std::uint64_t{options.max_group_bytes});
+  const std::uint64_t extent =
+      unfinished_bytes > 0 ? unfinished_bytes : std::min(rest, std::uint64_t{options.max_group_bytes});
   auto region = view(position.offset, extent);
   if (!region) return region.error();
   tail.torn = !all_zero(*region);
@@ -282,37 +251,6 @@ const JournalPosition& JournalReader::position() const noexcept { return walk_->
 const JournalTail& JournalReader::tail() const noexcept {
   RECHARGE_STORAGE_INVARIANT(walk_->ended);
   return walk_->tail;
-}
-
-StorageResult<JournalGroup> read_group(FileSystem& files, const JournalOptions& options, std::uint64_t segment,
-                                       std::uint64_t offset, std::vector<std::byte>& buffer) {
-  initialize_hashing();
-  auto opened = open_segment(files, options.directory, segment, FileSystem::Access::read);
-  if (!opened) return opened.error();
-  const auto damaged = [&](const char* what) { return damage(opened->path, offset, what); };
-  if (offset % kSectorBytes != 0 || offset >= opened->bytes) return damaged("no group can begin here");
-  buffer.resize(kSectorBytes);
-  if (auto read = opened->file->read_at(offset, buffer); !read) {
-    return StorageError{read.error(), opened->path, offset, "reading the journal"};
-  }
-  GroupHeader header;
-  const HeaderCheck check = decode_header(buffer, header);
-  if (check == HeaderCheck::newer_format) return StorageError{Errc::newer_format, opened->path, offset, text_of(check)};
-  if (check != HeaderCheck::ok) return damaged(text_of(check));
-  if (header.folder_id != options.folder_id || header.segment != segment) return damaged("the group belongs elsewhere");
-  if (header.group_bytes() > opened->bytes - offset) return damaged("the group is longer than its place");
-  buffer.resize(header.group_bytes());
-  if (auto read = opened->file->read_at(offset, buffer); !read) {
-    return StorageError{read.error(), opened->path, offset, "reading the journal"};
-  }
-  JournalGroup group;
-  fill_group(header, offset, group);
-  const std::span<const std::byte> bytes = buffer;
-  if (group_hash(bytes, header) != header.hash) return damaged("the bytes of the group do not fit its hash");
-  if (!split_records(bytes.subspan(kGroupHeaderBytes, header.payload_bytes), header.records, group.records)) {
-    return damaged("the lengths of the records do not fit");
-  }
-  return group;
 }
 
 }  // namespace recharge

@@ -5,7 +5,8 @@
 namespace recharge {
 namespace {
 
-// Also when the tail looks clean: the zeros that were read may be those of an earlier recovery whose flush failed.
+// Also when the tail looks clean: the zeros that were read may be those of an earlier recovery whose flush
+// failed.
 StorageResult<void> zero_behind(Segment& segment, std::uint64_t offset, std::size_t max_group_bytes) {
   const std::vector<std::byte> zeros(std::min<std::uint64_t>(max_group_bytes, segment.bytes - offset));
   if (auto written = segment.file->write_at(offset, zeros); !written) {

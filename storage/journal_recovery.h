@@ -8,8 +8,8 @@
 
 namespace recharge {
 
-// Zeroes what an unfinished group left behind the end, writes the last group again in place (a crash can leave its
-// bytes readable though not on the disk) and flushes both. Returns where the next group begins.
+// Zeroes what an unfinished group left behind the end, writes the last group again in place (a crash can
+// leave its bytes readable though not on the disk) and flushes both. Returns where the next group begins.
 // REQUIRES: reader.next() has returned nullptr.
 StorageResult<JournalPosition> recover_tail(FileSystem& files, const JournalOptions& options,
                                             const JournalReader& reader);

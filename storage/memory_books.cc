@@ -1,5 +1,9 @@
 #include "storage/memory_books.h"
 
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
 namespace recharge {
 namespace {
 
@@ -32,13 +36,19 @@ class MemorySnapshot final : public BooksSnapshot {
   void release() noexcept override {}
 
  private:
-  const std::map<Row, Row>& rows_of(Table table) const {
+  const MemoryBooks::Rows& rows_of(Table table) const {
     return books_.state().tables[static_cast<std::size_t>(table)];
   }
   const MemoryBooks& books_;
 };
 
 }  // namespace
+
+bool MemoryBooks::RowLess::operator()(const Row& a, const Row& b) const noexcept {
+  const auto common = std::min(a.size(), b.size());
+  const int order = common == 0 ? 0 : std::memcmp(a.data(), b.data(), common);
+  return order != 0 ? order < 0 : a.size() < b.size();
+}
 
 class MemoryTransaction final : public BooksTransaction {
  public:

@@ -18,8 +18,12 @@ class MemoryBooks final : public Books {
   Result<BooksPosition> position() override { return state_.position; }
 
   using Row = std::vector<std::byte>;
+  struct RowLess {
+    bool operator()(const Row& a, const Row& b) const noexcept;
+  };
+  using Rows = std::map<Row, Row, RowLess>;
   struct State {
-    std::array<std::map<Row, Row>, kTables> tables;
+    std::array<Rows, kTables> tables;
     BooksPosition position;
     friend bool operator==(const State&, const State&) = default;
   };

@@ -72,7 +72,8 @@ class RealFile final : public File {
     return {};
   }
 
-  // Not repeated after EINTR or any other error: a second call could report success for bytes that were dropped.
+  // Not repeated after EINTR or any other error: a second call could report success for bytes that were
+  // dropped.
   Result<void> sync() override {
     if (::fdatasync(descriptor_.get()) != 0) return last_error();
     return {};
@@ -156,7 +157,8 @@ Result<bool> RealFileSystem::make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0) return true;
   const boost::system::error_code failure = last_error();
   struct stat status {};
-  if (failure.value() == EEXIST && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return false;
+  if (failure.value() == EEXIST && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
+    return false;
   return {boost::system::in_place_error, failure};
 }
 

@@ -1,6 +1,6 @@
 // Purpose: the file seam on the operating system's files (Linux).
-// Owner, lifetime, errors, units: as in storage/file.h. Interrupted calls and short reads and writes are continued.
-// Source: POSIX pread, pwrite, fdatasync, rename; flock(2).
+// Owner, lifetime, errors, units: as in storage/file.h. Interrupted calls and short reads and writes are
+// continued. Source: POSIX pread, pwrite, fdatasync, rename; flock(2).
 #pragma once
 
 #include "storage/file.h"

@@ -14,7 +14,8 @@ constexpr std::size_t kSmallestRing = 64;
 }  // namespace
 
 RecordRing::RecordRing(std::size_t capacity_bytes)
-    : capacity_(std::bit_ceil(capacity_bytes)), bytes_(std::make_unique_for_overwrite<std::byte[]>(capacity_)) {
+    : capacity_(std::bit_ceil(capacity_bytes)),
+      bytes_(std::make_unique_for_overwrite<std::byte[]>(capacity_)) {
   RECHARGE_STORAGE_INVARIANT(capacity_bytes >= kSmallestRing && capacity_ < kSkip);
 }
 

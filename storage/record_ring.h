@@ -1,7 +1,7 @@
 // Purpose: a bounded ring of records from one producer thread to the journal thread, without locks.
 // Owner: reserve, commit, publish: the producer; front, pop, release: the consumer; the rest: any thread.
-// Lifetime: as long as the journal. Errors: reserve answers an empty span when there is no room, never blocks.
-// Units: bytes; records are numbered 1, 2, 3... in the order of commit.
+// Lifetime: as long as the journal. Errors: reserve answers an empty span when there is no room, never
+// blocks. Units: bytes; records are numbered 1, 2, 3... in the order of commit.
 #pragma once
 
 #include <atomic>
@@ -20,8 +20,8 @@ class RecordRing {
   // The capacity is rounded up to a power of two. REQUIRES: capacity_bytes >= 64.
   explicit RecordRing(std::size_t capacity_bytes);
 
-  // Contiguous room for one record; a second call before commit replaces the first. Empty when there is no room.
-  // A record of up to largest_record() bytes always fits into an empty ring. REQUIRES: bytes > 0.
+  // Contiguous room for one record; a second call before commit replaces the first. Empty when there is no
+  // room. A record of up to largest_record() bytes always fits into an empty ring. REQUIRES: bytes > 0.
   std::span<std::byte> reserve(std::size_t bytes) noexcept;
   // Returns the number of the record. REQUIRES: reserve succeeded, 0 < used_bytes <= the reserved bytes.
   std::uint64_t commit(std::size_t used_bytes) noexcept;

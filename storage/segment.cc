@@ -17,7 +17,8 @@ StorageError error_of(boost::system::error_code code, const std::string& file, c
   return {code, file, offset, what};
 }
 
-// Zeros are flushed piece by piece, so that the disk is never asked for a whole segment while a group waits for it.
+// Zeros are flushed piece by piece, so that the disk is never asked for a whole segment while a group waits
+// for it.
 StorageResult<void> fill_with_zeros(File& file, const std::string& path, std::uint64_t bytes) {
   static const std::vector<std::byte> zeros(kZeroPieceBytes);
   for (std::uint64_t offset = 0; offset < bytes;) {
@@ -130,7 +131,8 @@ StorageResult<void> remove_unfinished_segments(FileSystem& files, const std::str
 
 StorageResult<void> remove_segment(FileSystem& files, const std::string& directory, std::uint64_t number) {
   const std::string path = segment_path(directory, number);
-  if (auto removed = files.remove(path); !removed) return error_of(removed.error(), path, "removing a segment");
+  if (auto removed = files.remove(path); !removed)
+    return error_of(removed.error(), path, "removing a segment");
   if (auto synced = files.sync_directory(directory); !synced) {
     return error_of(synced.error(), directory, "flushing the directory of a removed segment");
   }
@@ -145,7 +147,8 @@ StorageResult<std::optional<std::uint64_t>> first_nonzero(const Segment& segment
       return error_of(read.error(), segment.path, "reading a segment", offset);
     }
     if (!all_zero(piece)) {
-      const auto found = std::find_if(piece.begin(), piece.end(), [](std::byte b) { return b != std::byte{0}; });
+      const auto found =
+          std::find_if(piece.begin(), piece.end(), [](std::byte b) { return b != std::byte{0}; });
       return std::optional(offset + static_cast<std::uint64_t>(found - piece.begin()));
     }
     offset += piece.size();

@@ -43,7 +43,8 @@ StorageResult<void> remove_unfinished_segments(FileSystem& files, const std::str
 // Removes one segment and flushes the directory. For retention: the oldest one only, or a gap appears.
 StorageResult<void> remove_segment(FileSystem& files, const std::string& directory, std::uint64_t number);
 
-// Zeros from `offset` on. Reads in big pieces; the offset of the first byte that is not zero is in the result.
+// Zeros from `offset` on. Reads in big pieces; the offset of the first byte that is not zero is in the
+// result.
 StorageResult<std::optional<std::uint64_t>> first_nonzero(const Segment& segment, std::uint64_t offset);
 
 }  // namespace recharge

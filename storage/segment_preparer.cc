@@ -54,7 +54,8 @@ StorageResult<void> SegmentPreparer::run() {
     if (!prepared) return prepared.error();
     if (*prepared) continue;
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::milliseconds(options_.preparation_retry_ms), [&] { return stopping_; });
+    changed_.wait_for(lock, std::chrono::milliseconds(options_.preparation_retry_ms),
+                      [&] { return stopping_; });
   }
 }
 

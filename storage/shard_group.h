@@ -50,7 +50,8 @@ class ShardGroup {
 
   ShardRecords* shard(unsigned index) noexcept { return shards_[index].get(); }
   const Shards& shards() const noexcept { return shards_; }
-  // Hands the shards on to other groups, which bind them to their own snapshots. Nothing may be executed after it.
+  // Hands the shards on to other groups, which bind them to their own snapshots. Nothing may be executed
+  // after it.
   Shards take_shards() noexcept { return std::move(shards_); }
   std::size_t changed_bytes() const noexcept;
 

@@ -29,8 +29,8 @@ struct SimulatedFileSystem::Inode {
   bool directory = false;
   std::vector<std::byte> content;  // as read
   std::vector<std::byte> durable;  // as found after a crash, if nothing else survives
-  // What each sector held since the last flush, in order.
-  std::map<std::uint64_t, std::vector<Sector>> unflushed;
+  // What sectors were given since the last flush, in order; a later one covers an earlier.
+  std::vector<std::pair<std::uint64_t, Sector>> unflushed;
 
   Sector sector(std::uint64_t index) const {
     Sector bytes{};
@@ -56,8 +56,8 @@ struct SimulatedFileSystem::NameChange {
 
 class SimulatedFile final : public File {
  public:
-  SimulatedFile(SimulatedFileSystem& files, std::string path, std::shared_ptr<SimulatedFileSystem::Inode> inode,
-                bool writable)
+  SimulatedFile(SimulatedFileSystem& files, std::string path,
+                std::shared_ptr<SimulatedFileSystem::Inode> inode, bool writable)
       : files_(files), path_(std::move(path)), inode_(std::move(inode)), writable_(writable) {}
 
   Result<void> read_at(std::uint64_t offset, std::span<std::byte> into) override {
@@ -108,7 +108,8 @@ class SimulatedLock final : public FileLock {
 }  // namespace
 
 SimulatedFileSystem::SimulatedFileSystem()
-    : locks_(std::make_shared<std::set<std::string>>()), capacity_(std::numeric_limits<std::uint64_t>::max()) {}
+    : locks_(std::make_shared<std::set<std::string>>()),
+      capacity_(std::numeric_limits<std::uint64_t>::max()) {}
 SimulatedFileSystem::~SimulatedFileSystem() = default;
 
 bool SimulatedFileSystem::is_directory(const std::string& path) const {
@@ -261,7 +262,7 @@ Result<void> SimulatedFileSystem::write(Inode& inode, const std::string& path, s
   if (bytes.empty()) return {};
   std::memcpy(inode.content.data() + offset, bytes.data(), bytes.size());
   for (std::uint64_t index = offset / kDiskSectorBytes; index * kDiskSectorBytes < end; ++index) {
-    inode.unflushed[index].push_back(inode.sector(index));
+    inode.unflushed.emplace_back(index, inode.sector(index));
   }
   return {};
 }
@@ -270,7 +271,7 @@ Result<void> SimulatedFileSystem::sync(Inode& inode, const std::string& path) {
   ++syncs_;
   auto failed = fail_if_injected(Operation::sync, path);
   if (failed) {
-    for (const auto& [index, versions] : inode.unflushed) inode.put_durable(index, versions.back());
+    for (const auto& [index, sector] : inode.unflushed) inode.put_durable(index, sector);
     inode.durable.resize(inode.content.size());
   }
   // After a failure too: the pages count as clean then, and no later flush writes them.
@@ -294,14 +295,15 @@ std::unique_ptr<SimulatedFileSystem> SimulatedFileSystem::after_power_loss(std::
     survivor->directory = inode->directory;
     survivor->content = inode->content;  // bounds put_durable
     survivor->durable = inode->durable;
-    for (const auto& [index, versions] : inode->unflushed) {
-      if (keep()) survivor->put_durable(index, versions[random() % versions.size()]);
+    for (const auto& [index, sector] : inode->unflushed) {
+      if (keep()) survivor->put_durable(index, sector);
     }
     survivor->content = survivor->durable;
     image->names_[name] = survivor;
   }
   // A file whose directory did not survive is gone with it.
-  std::erase_if(image->names_, [&](const auto& entry) { return !image->is_directory(parent_of(entry.first)); });
+  std::erase_if(image->names_,
+                [&](const auto& entry) { return !image->is_directory(parent_of(entry.first)); });
   image->durable_names_ = image->names_;
   image->capacity_ = capacity_;
   return image;
@@ -354,7 +356,8 @@ std::uint64_t SimulatedFileSystem::syncs() const {
   return syncs_;
 }
 
-void SimulatedFileSystem::overwrite(const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes) {
+void SimulatedFileSystem::overwrite(const std::string& path, std::uint64_t offset,
+                                    std::span<const std::byte> bytes) {
   const std::lock_guard lock(mutex_);
   Inode& inode = *names_.at(path);
   RECHARGE_STORAGE_INVARIANT(offset + bytes.size() <= inode.content.size());

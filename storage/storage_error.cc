@@ -12,7 +12,8 @@ std::string StorageError::to_text() const {
 
 bool is_disk_full(const boost::system::error_code& code) noexcept {
   namespace errc = boost::system::errc;
-  return code == errc::no_space_on_device || code == boost::system::error_code(EDQUOT, boost::system::generic_category());
+  return code == errc::no_space_on_device ||
+         code == boost::system::error_code(EDQUOT, boost::system::generic_category());
 }
 
 void invariant_failed(const char* condition, const char* file, int line) noexcept {

@@ -1,6 +1,6 @@
-// Purpose: what went wrong with stored bytes, and where: every error of storage names the file and the offset.
-// Lifetime: plain values. Errors: the code tells kinds apart (Errc::damaged, Errc::newer_format, Errc::full,
-// Errc::in_use, or the operating system's errno such as ENOSPC and EIO in its generic category).
+// Purpose: what went wrong with stored bytes, and where: every error of storage names the file and the
+// offset. Lifetime: plain values. Errors: the code tells kinds apart (Errc::damaged, Errc::newer_format,
+// Errc::full, Errc::in_use, or the operating system's errno such as ENOSPC and EIO in its generic category).
 // Units: offset in bytes from the start of the file.
 #pragma once
 
@@ -28,7 +28,8 @@ struct StorageError {
 template <class T>
 using StorageResult = boost::system::result<T, StorageError>;
 
-// No room on the disk or in a quota: the one kind of write error after which the same write may succeed later.
+// No room on the disk or in a quota: the one kind of write error after which the same write may succeed
+// later.
 bool is_disk_full(const boost::system::error_code& code) noexcept;
 
 // Stops the process: an invariant of stored data does not hold, and going on could lose or double money.

@@ -61,12 +61,15 @@ std::string latency_as_json(const LatencyHistogram& latency) {
 }
 
 std::string books_as_json(const BooksCheck& books) {
-  std::string shown;
-  for (const std::string& what : books.shown) shown += (shown.empty() ? "" : ",") + json_string(what);
+  std::string shown = "[";
+  for (const std::string& what : books.shown) {
+    shown.append(shown.size() == 1 ? "" : ",").append(json_string(what));
+  }
+  shown.push_back(']');
   JsonWriter json;
   json.raw("balanced", books.balanced() ? "true" : "false").count("orders", books.orders);
   json.count("accounts", books.accounts).count("credited_unacknowledged", books.credited_unacknowledged);
-  return json.count("disagreements", books.disagreements).raw("shown", "[" + shown + "]").finish();
+  return json.count("disagreements", books.disagreements).raw("shown", shown).finish();
 }
 
 }  // namespace
@@ -82,7 +85,7 @@ std::string describe_books(const BooksCheck& books) {
     return out;
   }
   std::string out = formatted("books: NOT balanced, %llu disagreements\n", number(books.disagreements));
-  for (const std::string& what : books.shown) out += "       " + what + '\n';
+  for (const std::string& what : books.shown) out.append("       ").append(what).append("\n");
   return out;
 }
 
@@ -101,7 +104,7 @@ std::string describe_report(const LoadReport& report) {
   }
   out += formatted("max %.3f ms%s\n", ms(loops.latency.max_ns()),
                    options.rate > 0 ? " from the intended time" : "");
-  out += "replies    " + statuses(loops) + '\n';
+  out.append("replies    ").append(statuses(loops)).append("\n");
   out += formatted("bytes      %llu sent, %llu received\n", number(loops.bytes_sent),
                    number(loops.bytes_received));
   out += formatted("generator  %.0f %% of a core, %.2f us of CPU per request\n", own_share(phase),
@@ -113,7 +116,8 @@ std::string describe_report(const LoadReport& report) {
     out += formatted("lost       %llu replies, %llu connections ended, %llu replies not readable\n",
                      number(loops.lost), number(loops.disconnects), number(loops.malformed));
   }
-  if (!report.first_unexpected.empty()) out += "unexpected " + report.first_unexpected + '\n';
+  if (!report.first_unexpected.empty())
+    out.append("unexpected ").append(report.first_unexpected).append("\n");
   if (report.books) out += describe_books(*report.books);
   return out;
 }
@@ -136,7 +140,7 @@ std::string report_as_json(const LoadReport& report) {
   }
   if (!report.first_unexpected.empty()) json.text("first_unexpected", report.first_unexpected);
   json.raw("books", report.books ? books_as_json(*report.books) : "null");
-  return json.finish() + '\n';
+  return json.finish().append("\n");
 }
 
 }  // namespace recharge

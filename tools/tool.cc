@@ -26,6 +26,7 @@ void add_verbs(CLI::App& app, Tool& tool) {
   add_load_verb(app, tool);
   add_dev_verb(app, tool);
   add_doctor_verb(app, tool);
+  add_verify_verb(app, tool);
   add_completion_verb(app, tool);
 }
 

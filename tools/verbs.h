@@ -14,6 +14,7 @@ void add_exception_verbs(CLI::App& app, Tool& tool);  // exceptions list|resolve
 void add_load_verb(CLI::App& app, Tool& tool);
 void add_dev_verb(CLI::App& app, Tool& tool);
 void add_doctor_verb(CLI::App& app, Tool& tool);
+void add_verify_verb(CLI::App& app, Tool& tool);
 void add_completion_verb(CLI::App& app, Tool& tool);
 
 }  // namespace recharge

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "wrk_script.h"
+#include "tools/wrk_script.h"
 
 namespace recharge {
 namespace {

@@ -25,9 +25,13 @@ thread_local const char* watched = nullptr;
 thread_local std::size_t watched_size = 0;
 thread_local bool watched_was_zero = false;
 
-void* allocate(std::size_t size) {
+void* allocate(std::size_t size, const std::nothrow_t&) noexcept {
   ++allocations;
-  void* block = std::malloc(size == 0 ? 1 : size);
+  return std::malloc(size == 0 ? 1 : size);
+}
+
+void* allocate(std::size_t size) {
+  void* block = allocate(size, std::nothrow);
   if (block == nullptr) throw std::bad_alloc();
   return block;
 }
@@ -44,6 +48,8 @@ void release(void* block) noexcept {
 
 void* operator new(std::size_t size) { return allocate(size); }
 void* operator new[](std::size_t size) { return allocate(size); }
+void* operator new(std::size_t size, const std::nothrow_t& tag) noexcept { return allocate(size, tag); }
+void* operator new[](std::size_t size, const std::nothrow_t& tag) noexcept { return allocate(size, tag); }
 void operator delete(void* block) noexcept { release(block); }
 void operator delete[](void* block) noexcept { release(block); }
 void operator delete(void* block, std::size_t) noexcept { release(block); }

@@ -124,6 +124,13 @@ class Api:
         found = self.pages("/api/exceptions" + (f"?state={state}" if state else ""), limit=100)
         return [entry for entry in found if order_id is None or entry["order_id"] == order_id]
 
+    def assert_untouched(self, order_id):
+        """Nothing that was sent about this order has left a trace."""
+        order = self.order(order_id)
+        assert order["status"] == "pending" and order["transaction_id"] is None
+        assert len(self.get(f"/api/orders/{order_id}/explain")["steps"]) == 1
+        assert self.exceptions(order_id) == []
+
     def resolve(self, exception_id, action, note="seen"):
         return self.post(f"/api/exceptions/{exception_id}/resolve", {"action": action, "note": note})
 
@@ -175,6 +182,12 @@ def eventually(condition, within=5.0):
     while not condition():
         assert time.monotonic() < deadline, "did not become true in time"
         time.sleep(0.05)
+
+
+def at_second_start():
+    """Shortly after the clock's second turned, so that `now` is the same for both sides."""
+    time.sleep(1.02 - time.time() % 1)
+    return int(time.time())
 
 
 def in_threads(count, work):

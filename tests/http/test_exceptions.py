@@ -304,6 +304,7 @@ def test_list_is_newest_first_in_pages(api):
     transactions = [new_transaction() for _ in range(5)]
     for transaction_id in transactions:
         expect(api.callback(closed, transaction_id), 200, exception="late_payment")
+        time.sleep(0.003)  # ids and times count milliseconds
     listed = [e["transaction_id"] for e in api.pages("/api/exceptions?state=open", limit=2) if e["order_id"] == closed]
     assert listed == transactions[::-1]
     everything = api.pages("/api/exceptions", limit=3)

@@ -122,3 +122,23 @@ def request_bytes(method, target, body=b"", headers=(), host="localhost", versio
         lines.append(f"Content-Length: {len(body)}")
     lines += [f"{name}: {value}" for name, value in dict(headers).items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+# --- requests as text, for tests that bend them ---
+
+HOST = "Host: localhost\r\n"
+
+
+def post(headers, body="", line="POST /api/place_order HTTP/1.1", host=HOST):
+    """body: a str, or bytes."""
+    return f"{line}\r\n{host}{headers}\r\n".encode("latin-1") + (body if isinstance(body, bytes) else body.encode())
+
+
+def get(headers="", line="GET /livez HTTP/1.1", host=HOST):
+    return post(headers, line=line, host=host)
+
+
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+BODY = '{"account":"13812345678","amount":1}'
+CHUNKS = f"{len(BODY):x}\r\n{BODY}\r\n0\r\n\r\n"
+LENGTH = f"Content-Length: {len(BODY)}\r\n"

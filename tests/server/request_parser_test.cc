@@ -48,7 +48,9 @@ Parsed parse_split(const std::string& bytes, std::size_t split, ParserLimits lim
   return parsed;
 }
 
-Parsed parse(const std::string& bytes, ParserLimits limits = {}) { return parse_split(bytes, bytes.size(), limits); }
+Parsed parse(const std::string& bytes, ParserLimits limits = {}) {
+  return parse_split(bytes, bytes.size(), limits);
+}
 
 struct Refusal {
   const char* name;
@@ -91,7 +93,8 @@ const std::vector<Refusal>& refusals() {
       {"chunked twice", post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n")},
       {"gzip, chunked", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n")},
       {"two codings", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")},
-      {"chunked under HTTP/1.0", "POST /p HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {"chunked under HTTP/1.0",
+       "POST /p HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
       {"chunk size without digits", chunked("\r\nabc")},
       {"chunk size with prefix", chunked("0x3\r\nabc\r\n0\r\n\r\n")},
       {"chunk size with sign", chunked("+3\r\nabc\r\n0\r\n\r\n")},
@@ -121,7 +124,8 @@ const std::vector<Refusal>& refusals() {
       {"length over the limit", post("Content-Length: 65537\r\n"), 413},
       {"length beyond 64 bits", post("Content-Length: 99999999999999999999999999\r\n")},
       {"chunk over the limit, at its size line", chunked("10001\r\n"), 413},
-      {"chunks over the limit together", chunked("8000\r\n" + std::string(0x8000, 'a') + "\r\n8001\r\n"), 413},
+      {"chunks over the limit together", chunked("8000\r\n" + std::string(0x8000, 'a') + "\r\n8001\r\n"),
+       413},
       {"huge chunk", chunked("ffffffffffffffff\r\n"), 413},
       {"long target", "GET /" + std::string(17000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
       {"endless target", "GET /" + std::string(17000, 'a'), 414},
@@ -161,8 +165,8 @@ const std::vector<Acceptance>& acceptances() {
       {"sized body", post("Content-Length: 3\r\n", "abcGET"), "/p", "abc", "GET"},
       {"sized body with zeros", post("Content-Length: 00003\r\n", "abc"), "/p", "abc", ""},
       {"chunks", chunked("3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\nNEXT"), "/p", "abcde", "NEXT"},
-      {"chunks, upper-case coding", post("Transfer-Encoding: Chunked\r\n", "A\r\n0123456789\r\n0\r\n\r\n"), "/p",
-       "0123456789", ""},
+      {"chunks, upper-case coding", post("Transfer-Encoding: Chunked\r\n", "A\r\n0123456789\r\n0\r\n\r\n"),
+       "/p", "0123456789", ""},
       {"empty chunked", chunked("0\r\n\r\n"), "/p", "", ""},
       {"trailers are read over", chunked("1\r\nz\r\n0\r\nwebhook-id: x\r\nHost: b\r\n\r\n"), "/p", "z", ""},
       {"absolute target", "GET http://A/x?y HTTP/1.1\r\nHost: a\r\n\r\n", "/x", "", ""},
@@ -177,7 +181,8 @@ TEST(RequestParser, ReadsWhatIsRightSplitAtEveryByte) {
   for (const Acceptance& row : acceptances()) {
     for (std::size_t split = 0; split <= row.bytes.size(); ++split) {
       const Parsed parsed = parse_split(row.bytes, split);
-      ASSERT_EQ(parsed.status, RequestParser::Status::complete) << row.name << " at " << split << parsed.error;
+      ASSERT_EQ(parsed.status, RequestParser::Status::complete)
+          << row.name << " at " << split << parsed.error;
       EXPECT_EQ(parsed.path, row.path) << row.name;
       EXPECT_EQ(parsed.body, row.body) << row.name;
       EXPECT_EQ(parsed.rest, row.rest) << row.name;

@@ -16,7 +16,9 @@ void fixed_random(std::span<std::uint8_t> bytes) {
   for (auto& byte : bytes) byte = next++;
 }
 
-StorageResult<DataFolder> open_folder(FileSystem& files) { return DataFolder::open(files, "/data", kYuan, fixed_random); }
+StorageResult<DataFolder> open_folder(FileSystem& files) {
+  return DataFolder::open(files, "/data", kYuan, fixed_random);
+}
 
 void rewrite(SimulatedFileSystem& disk, const std::string& path, const std::string& text) {
   if (disk.exists(path).value()) {
@@ -38,7 +40,8 @@ TEST(DataFolder, IsMadeOnceAndFoundAgain) {
     EXPECT_FALSE(folder->first_start());
     made = folder->format();
   }
-  auto again = DataFolder::open(disk, "/data", currency_from_code("EUR").value(), [](std::span<std::uint8_t>) { FAIL(); });
+  auto again = DataFolder::open(disk, "/data", currency_from_code("EUR").value(),
+                                [](std::span<std::uint8_t>) { FAIL(); });
   ASSERT_TRUE(again.has_value()) << again.error().to_text();
   EXPECT_FALSE(again->first_start());
   EXPECT_EQ(again->format(), made);
@@ -95,8 +98,9 @@ TEST(DataFolder, TheFormatFileReadsAsDocumented) {
   fixed_random(format.hash_key);
   format.currency = kYuan;
   const std::string text = format_text(format);
-  EXPECT_TRUE(text.starts_with("recharge data folder\nformat 1\nfolder a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\nshards 64\n"
-                               "hash_key a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\ncurrency CNY\nchecksum "))
+  EXPECT_TRUE(
+      text.starts_with("recharge data folder\nformat 1\nfolder a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\nshards 64\n"
+                       "hash_key a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\ncurrency CNY\nchecksum "))
       << text;
   EXPECT_EQ(parse_format(text, "F").value(), format);
 }

@@ -17,7 +17,8 @@ GroupHeader sample_header(std::uint32_t payload_bytes) {
   GroupHeader header;
   header.payload_bytes = payload_bytes;
   header.records = 1;
-  for (std::size_t i = 0; i < header.folder_id.size(); ++i) header.folder_id[i] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < header.folder_id.size(); ++i)
+    header.folder_id[i] = static_cast<std::uint8_t>(i);
   header.segment = 2;
   header.segment_bytes = 65536;
   header.sequence = 0x0102030405060708;
@@ -48,18 +49,30 @@ TEST(JournalFormat, HeaderBytesAreAsDocumented) {
   const auto group = sample_group(header);
   const std::span<const std::byte> bytes = group;
   EXPECT_EQ(hex(bytes.first(112)),
-            "524348474a524e4c" "01000000" "a0000000" "00000000" "2c010000" "01000000" "00000000"
-            "000102030405060708090a0b0c0d0e0f" "0200000000000000" "0000010000000000" "0807060504030201"
-            "7b68e5cf8b010000" "abababababababababababababababababababababababababababababababab");
-  std::vector<std::byte> covered(bytes.begin(), bytes.begin() + 112);
-  covered.insert(covered.end(), bytes.begin() + 160, bytes.begin() + 460);
+            "524348474a524e4c"
+            "01000000"
+            "a0000000"
+            "00000000"
+            "2c010000"
+            "01000000"
+            "00000000"
+            "000102030405060708090a0b0c0d0e0f"
+            "0200000000000000"
+            "0000010000000000"
+            "0807060504030201"
+            "7b68e5cf8b010000"
+            "abababababababababababababababababababababababababababababababab");
+  std::vector<std::byte> covered(112 + 300);
+  std::memcpy(covered.data(), group.data(), 112);
+  std::memcpy(covered.data() + 112, group.data() + kGroupHeaderBytes, 300);
   const auto* raw = reinterpret_cast<const unsigned char*>(covered.data());
   std::array<unsigned char, 32> hash{};
   crypto_generichash(hash.data(), hash.size(), raw, covered.size(), nullptr, 0);
   EXPECT_EQ(std::memcmp(hash.data(), group.data() + 112, hash.size()), 0);
   EXPECT_EQ(std::memcmp(hash.data(), header.hash.data(), hash.size()), 0);
   std::array<unsigned char, 16> check{};
-  crypto_generichash(check.data(), check.size(), reinterpret_cast<const unsigned char*>(group.data()), 144, nullptr, 0);
+  crypto_generichash(check.data(), check.size(), reinterpret_cast<const unsigned char*>(group.data()), 144,
+                     nullptr, 0);
   EXPECT_EQ(std::memcmp(check.data(), group.data() + 144, check.size()), 0);
   EXPECT_EQ(group.size(), 512u);
   EXPECT_TRUE(std::all_of(group.begin() + 460, group.end(), [](std::byte b) { return b == kPaddingByte; }));
@@ -128,8 +141,8 @@ TEST(SegmentName, ReadsBackAndRefusesOthers) {
   EXPECT_EQ(segment_name(1), "0000000000000001.journal");
   EXPECT_EQ(segment_name(1234567890123456), "1234567890123456.journal");
   EXPECT_EQ(segment_number("0000000000000042.journal"), 42u);
-  for (const char* other : {"42.journal", "0000000000000042.journal.tmp", "000000000000004x.journal", "LOCK", "",
-                            "0000000000000000.journal", "00000000000000042.journal"}) {
+  for (const char* other : {"42.journal", "0000000000000042.journal.tmp", "000000000000004x.journal", "LOCK",
+                            "", "0000000000000000.journal", "00000000000000042.journal"}) {
     EXPECT_EQ(segment_number(other), 0u) << other;
   }
 }

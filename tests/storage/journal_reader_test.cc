@@ -18,7 +18,8 @@ class JournalReaderTest : public ::testing::Test {
     for (int group = 0; group < 25; ++group) {
       const std::uint64_t count = 1 + static_cast<std::uint64_t>(group * 7 % 5);
       write_group(*journal, number, count, group % 3 == 0 ? 2900 : 90);
-      for (std::uint64_t i = 0; i < count; ++i) records_.push_back(record_text(number + i, group % 3 == 0 ? 2900 : 90));
+      for (std::uint64_t i = 0; i < count; ++i)
+        records_.push_back(record_text(number + i, group % 3 == 0 ? 2900 : 90));
       number += count;
     }
     EXPECT_TRUE(journal->step().has_value());
@@ -73,7 +74,8 @@ TEST_F(JournalReaderTest, ReadsOneGroupAgain) {
   auto reader = JournalReader::open(*disk_, options_);
   std::vector<RecordPosition> positions;
   for (auto group = reader->next(); *group != nullptr; group = reader->next()) {
-    for (std::size_t i = 0; i < (*group)->records.size(); ++i) positions.push_back((*group)->record_position(i));
+    for (std::size_t i = 0; i < (*group)->records.size(); ++i)
+      positions.push_back((*group)->record_position(i));
   }
   ASSERT_EQ(positions.size(), records_.size());
   for (std::size_t i = 0; i < positions.size(); ++i) {
@@ -93,7 +95,8 @@ TEST_F(JournalReaderTest, EveryTruncationOfAUsedSegmentIsDamage) {
     for (std::uint64_t bytes = 0; bytes < options_.segment_bytes; bytes += 256) {
       auto copy = disk_->after_kill();
       copy->truncate(path(segment), bytes);
-      expect_damage(read_back(*copy, options_), std::to_string(segment) + " to " + std::to_string(bytes) + ": ");
+      expect_damage(read_back(*copy, options_),
+                    std::to_string(segment) + " to " + std::to_string(bytes) + ": ");
     }
   }
 }
@@ -137,8 +140,8 @@ TEST_F(JournalReaderTest, EveryFlippedBitIsDamage) {
         const auto mask = static_cast<std::byte>(1u << random() % 8);
         const std::byte old = get(segment, at, 1)[0];
         // In the room of the largest possible unfinished group, any bytes are a torn tail.
-        const bool unfinished = segment == 2 && at >= end_.offset + kSectorBytes &&
-                                at < end_.offset + options_.max_group_bytes;
+        const bool unfinished =
+            segment == 2 && at >= end_.offset + kSectorBytes && at < end_.offset + options_.max_group_bytes;
         put(segment, at, {old ^ mask});
         const ReadBack read = read_back(*disk_, options_);
         const std::string context = std::to_string(segment) + ":" + std::to_string(at) + " ";

@@ -22,7 +22,9 @@ class RealFileTest : public ::testing::Test {
   ~RealFileTest() override { std::filesystem::remove_all(directory_); }
 
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
-  static std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+  static std::span<const std::byte> bytes_of(const std::string& text) {
+    return std::as_bytes(std::span(text));
+  }
   unsigned mode_of(const std::string& name) const {
     struct stat status {};
     EXPECT_EQ(::stat(path(name).c_str(), &status), 0);
@@ -50,7 +52,8 @@ TEST_F(RealFileTest, ReadsBackWhatWasWritten) {
 }
 
 TEST_F(RealFileTest, TellsErrorsApart) {
-  EXPECT_EQ(files_.open(path("none"), FileSystem::Access::read).error(), boost::system::errc::no_such_file_or_directory);
+  EXPECT_EQ(files_.open(path("none"), FileSystem::Access::read).error(),
+            boost::system::errc::no_such_file_or_directory);
   ASSERT_TRUE(files_.create(path("a")).has_value());
   EXPECT_EQ(files_.create(path("a")).error(), boost::system::errc::file_exists);
   EXPECT_EQ(files_.remove(path("none")).error().value(), ENOENT);

@@ -130,7 +130,8 @@ TEST(RecordRing, CarriesRecordsBetweenThreads) {
     std::uint64_t number = 0;
     std::memcpy(&number, record.data(), sizeof number);
     ASSERT_EQ(number, expected);
-    for (const std::byte b : record.subspan(sizeof number)) ASSERT_EQ(b, static_cast<std::byte>(number & 0x7F));
+    for (const std::byte b : record.subspan(sizeof number))
+      ASSERT_EQ(b, static_cast<std::byte>(number & 0x7F));
     ring.pop();
     if (++expected % 8 == 0) ring.release();
   }

@@ -30,7 +30,8 @@ class SimulatedFileTest : public ::testing::Test {
 };
 
 TEST_F(SimulatedFileTest, WhatIsFlushedSurvives) {
-  for (int seed = 0; seed < kSeeds; ++seed) EXPECT_EQ(disk_.after_power_loss(seed)->content("/f"), filled(1024, 1));
+  for (int seed = 0; seed < kSeeds; ++seed)
+    EXPECT_EQ(disk_.after_power_loss(seed)->content("/f"), filled(1024, 1));
 }
 
 TEST_F(SimulatedFileTest, AnySectorOfTheUnflushedMayBeLost) {
@@ -57,7 +58,8 @@ TEST_F(SimulatedFileTest, NamesAreCertainAfterTheDirectoryWasFlushed) {
   EXPECT_GT(lost, 0);
   EXPECT_LT(lost, kSeeds);
   ASSERT_TRUE(disk_.sync_directory("/").has_value());
-  for (int seed = 0; seed < kSeeds; ++seed) EXPECT_EQ(disk_.after_power_loss(seed)->content("/g"), filled(512, 7));
+  for (int seed = 0; seed < kSeeds; ++seed)
+    EXPECT_EQ(disk_.after_power_loss(seed)->content("/g"), filled(512, 7));
 }
 
 TEST_F(SimulatedFileTest, AFailedFlushIsNotRepairedByTheNext) {
@@ -66,7 +68,8 @@ TEST_F(SimulatedFileTest, AFailedFlushIsNotRepairedByTheNext) {
   EXPECT_EQ(file_->sync().error().value(), EIO);
   EXPECT_TRUE(file_->sync().has_value());
   EXPECT_EQ(disk_.content("/f")[0], std::byte{9}) << "still readable";
-  for (int seed = 0; seed < kSeeds; ++seed) EXPECT_EQ(disk_.after_power_loss(seed)->content("/f"), filled(1024, 1));
+  for (int seed = 0; seed < kSeeds; ++seed)
+    EXPECT_EQ(disk_.after_power_loss(seed)->content("/f"), filled(1024, 1));
   ASSERT_TRUE(file_->write_at(0, filled(512, 9)).has_value());
   ASSERT_TRUE(file_->sync().has_value());
   EXPECT_EQ(disk_.after_power_loss(1)->content("/f")[0], std::byte{9}) << "written again";

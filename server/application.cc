@@ -1,0 +1,189 @@
+#include "server/application.h"
+
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+#include "server/command_line.h"
+#include "server/exit_code.h"
+#include "server/http_server.h"
+#include "server/log.h"
+#include "server/signals.h"
+
+namespace recharge {
+namespace {
+
+constexpr std::chrono::milliseconds kGraceAfterDrain{5'000};
+
+class Application {
+ public:
+  Application(CommandLine line, OpenEngine opener) : line_(std::move(line)), opener_(opener) {}
+
+  int run();
+
+ private:
+  void prepare();
+  void open();
+  void announce();
+  void reload();
+  int drain();
+  [[noreturn]] void die();
+  std::string metrics_page() const;
+
+  CommandLine line_;
+  OpenEngine opener_;
+  Signals signals_;
+  Settings settings_;
+  ServiceState service_;
+  OpenedEngine opened_;
+  std::vector<std::string> gate_names_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+std::string monotonic_us() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::to_string(static_cast<std::int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000);
+}
+
+void Application::prepare() {
+  settings_ = load_settings(line_.flags, process_environment());
+  start_log(settings_.log);
+}
+
+void Application::open() {
+  const unsigned cores = std::clamp(std::thread::hardware_concurrency(), 1U, 64U);
+  const unsigned threads = settings_.server.threads == 0 ? cores : settings_.server.threads;
+  opened_ = opener_(settings_, threads, [this](const std::string& what) { signals_.report_fatal(what); });
+  if (make_callback_secret(settings_)) {
+    log_info("made a callback secret: " +
+             std::filesystem::absolute(callback_secret_file(settings_)).string());
+  } else if (settings_.needs_generated_secret()) {
+    log_info("callbacks are verified by " +
+             std::filesystem::absolute(callback_secret_file(settings_)).string());
+  }
+  const KeyRings keys = load_key_rings(settings_);
+  for (const GatewayKeys& gate : keys.gateways) gate_names_.push_back(gate.gateway);
+  server_ = std::make_unique<HttpServer>(settings_, *opened_.engine, service_, keys);
+  service_.is_ready = [this] { return !server_->is_draining(); };
+  service_.metrics_page = [this] { return metrics_page(); };
+  server_->start();
+}
+
+std::string Application::metrics_page() const {
+  MetricsSources sources;
+  sources.threads = server_->metrics();
+  sources.gateways = gate_names_;
+  if (opened_.metrics) sources.storage = opened_.metrics();
+  sources.dropped_log_lines = dropped_log_lines();
+  return metrics_text(sources);
+}
+
+void Application::announce() {
+  const std::string address = server_->address().to_text();
+  std::printf("recharged listening on http://%s\n", address.c_str());
+  std::fflush(stdout);
+  log_info("listening on " + address + " with " + std::to_string(opened_.engine->threads()) + " threads");
+  sd_notify(0, "READY=1");
+}
+
+// Secrets, the policy of orders and callbacks, and the log level; what else changed needs a start.
+void Application::reload() {
+  sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + monotonic_us()).c_str());
+  try {
+    Settings fresh = load_settings(line_.flags, process_environment());
+    fresh.store.data_dir = settings_.store.data_dir;
+    auto reloaded = std::make_shared<const Reloaded>(Reloaded{load_key_rings(fresh), OrderPolicy(fresh)});
+    const auto& gateways = reloaded->keys.gateways;
+    const bool same_gates =
+        std::equal(gateways.begin(), gateways.end(), gate_names_.begin(), gate_names_.end(),
+                   [](const auto& k, const auto& n) { return k.gateway == n; });
+    if (!same_gates) throw SettingsError("gateways were added or removed, which needs a start");
+    server_->take_over(std::move(reloaded));
+    set_log_level(fresh.log.level);
+    log_info("settings reloaded");
+  } catch (const std::exception& error) {
+    log_error("settings not reloaded, the old ones stay: " + std::string(error.what()));
+  }
+  sd_notify(0, "READY=1");
+}
+
+int Application::drain() {
+  sd_notify(0, "STOPPING=1");
+  log_info("draining");
+  server_->begin_drain();
+  const std::chrono::milliseconds at_most(settings_.server.drain_timeout_ms);
+  if (!server_->wait(at_most + kGraceAfterDrain) || signals_.fatal_within(0)) die();
+  server_.reset();
+  if (opened_.close) opened_.close();
+  if (signals_.fatal_within(0)) die();
+  opened_.engine.reset();
+  log_info("stopped");
+  stop_log();
+  return kExitClean;
+}
+
+// Nothing more may be acknowledged: no destructor runs, no thread is waited for.
+void Application::die() {
+  const std::string reason = signals_.fatal_reason();
+  const std::string text = "recharged: " + (reason.empty() ? "did not stop in time" : reason) + "\n";
+  [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
+  ::_exit(kExitFailure);
+}
+
+int Application::run() {
+  prepare();
+  open();
+  announce();
+  while (true) {
+    switch (signals_.wait()) {
+      case Signals::Event::fatal:
+        die();
+      case Signals::Event::stop:
+        return drain();
+      case Signals::Event::reload:
+        reload();
+        break;
+    }
+  }
+}
+
+int fail(int code, const std::exception& error) {
+  stop_log();
+  std::fprintf(stderr, "recharged: %s\n", log_safe(error.what()).c_str());
+  return code;
+}
+
+int check_config(const CommandLine& line) {
+  const Settings settings = load_settings(line.flags, process_environment());
+  Settings given = settings;
+  if (given.needs_generated_secret()) return kExitClean;  // its secret is made at the start
+  load_key_rings(given);
+  return kExitClean;
+}
+
+}  // namespace
+
+int run_application(int argc, const char* const* argv, OpenEngine open) {
+  CommandLine line = parse_command_line(argc, argv);
+  if (line.exit_code) return *line.exit_code;
+  try {
+    if (sodium_init() < 0) throw std::runtime_error("libsodium cannot be initialised");
+    if (line.check_config) return check_config(line);
+    ::umask(0077);
+    return Application(std::move(line), open).run();
+  } catch (const SettingsError& error) {
+    return fail(kExitSettings, error);
+  } catch (const StoreError& error) {
+    return fail(kExitStore, error);
+  } catch (const std::exception& error) {
+    return fail(kExitFailure, error);
+  }
+}
+
+}  // namespace recharge

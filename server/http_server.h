@@ -1,0 +1,45 @@
+// Purpose: the listeners and io threads of one server.
+// Owner: the main thread. Lifetime: shared state first, then threads; the engine outlives it.
+// Errors: ListenError where the address cannot be listened on.
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/io_thread.h"
+
+namespace recharge {
+
+constexpr int kListenBacklog = 4096;
+
+class ListenError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class HttpServer {
+ public:
+  HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const KeyRings& keys);
+  ~HttpServer();
+
+  const ListenAddress& address() const noexcept { return address_; }  // with the port that was picked
+  void start();
+  bool is_draining() const noexcept { return shared_.draining.load(std::memory_order_relaxed); }
+  void begin_drain();
+  // False where the threads have not ended in time.
+  bool wait(std::chrono::milliseconds at_most);
+  void take_over(std::shared_ptr<const Reloaded> reloaded);
+  std::vector<const ThreadMetrics*> metrics() const;
+
+ private:
+  SharedState shared_;
+  ListenAddress address_;
+  std::vector<std::unique_ptr<IoThread>> io_threads_;
+  std::vector<std::thread> threads_;
+  std::atomic<unsigned> running_{0};
+};
+
+}  // namespace recharge

@@ -1,0 +1,283 @@
+#include "server/io_thread.h"
+
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <stdexcept>
+#include <utility>
+
+#include "server/log.h"
+
+namespace recharge {
+
+namespace asio = boost::asio;
+
+namespace {
+
+int duplicate(int fd) {
+  const int copy = ::dup(fd);
+  if (copy < 0) throw std::runtime_error("dup: no descriptors left");
+  return copy;
+}
+
+void read_empty(int fd) noexcept {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t ignored = ::read(fd, &count, sizeof count);
+}
+
+}  // namespace
+
+// The io_context is told that one thread alone uses it, all its functions included: other threads write to an
+// eventfd.
+IoThread::IoThread(SharedState& shared, unsigned index, int listener, const KeyRings& keys)
+    : shared_(shared),
+      index_(index),
+      io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE),
+      acceptor_(io_.get_executor()),
+      accept_pause_(io_.get_executor()),
+      engine_wake_(io_.get_executor(), duplicate(shared.engine.wake_fd(index))),
+      control_(io_.get_executor(), ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      context_{shared.settings, shared.account_pattern, shared.engine, index,          metrics_,
+               shared.service,  make_gates(keys),       JsonReader(),  RandomSource(), {}} {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    throw std::runtime_error("getsockname failed");
+  }
+  const bool six = address.ss_family == AF_INET6;
+  acceptor_.assign(six ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), listener);
+  shared_.control_fds[index] = control_.native_handle();
+  look_at_clock();
+}
+
+IoThread::~IoThread() = default;
+
+void IoThread::run() {
+  start(accept());
+  start(watch_engine());
+  start(watch_control());
+  look_at_clock();
+  bool busy = true;  // the engine may have more to do: then this thread must not sleep
+  while (!drained()) {
+    const std::int64_t left_ms = busy ? 0 : next_sweep_ms_ - now_ms();
+    unsigned handled =
+        left_ms > 0 ? static_cast<unsigned>(io_.run_one_for(std::chrono::milliseconds(left_ms))) : 0;
+    look_at_clock();
+    while (handled < kMaxBatch && io_.poll_one() > 0) ++handled;
+    busy = shared_.engine.turn(index_) || !resubmitted_.empty();
+    for (Operation* operation : resubmitted_) shared_.engine.submit(index_, *operation);
+    resubmitted_.clear();
+    flush_marked();
+    if (now_ms() >= next_sweep_ms_) sweep();
+  }
+  stopping_ = true;
+  boost::system::error_code ignored;
+  engine_wake_.close(ignored);
+  control_.cancel(ignored);
+  while (tasks_ > 0) io_.run_one_for(std::chrono::milliseconds(kSweepMs));
+}
+
+void IoThread::start(Task<void> task) {
+  ++tasks_;
+  asio::co_spawn(io_.get_executor(), std::move(task), [this](std::exception_ptr failure) {
+    --tasks_;
+    if (failure) std::rethrow_exception(failure);
+  });
+}
+
+void IoThread::look_at_clock() noexcept {
+  timespec steady{};
+  ::clock_gettime(CLOCK_MONOTONIC, &steady);
+  now_us_ = static_cast<std::uint64_t>(steady.tv_sec) * 1'000'000 +
+            static_cast<std::uint64_t>(steady.tv_nsec) / 1000;
+  timespec wall{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &wall);
+  if (wall.tv_sec == date_second_) return;
+  date_second_ = wall.tv_sec;
+  tm parts{};
+  ::gmtime_r(&wall.tv_sec, &parts);
+  char text[64];
+  const std::size_t size = ::strftime(text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
+  date_line_.assign(text, size);
+}
+
+Task<void> IoThread::accept() {
+  while (!draining_) {
+    if (shared_.connections.load(std::memory_order_relaxed) >= settings().server.max_connections) {
+      co_await pause_accepting();
+      continue;
+    }
+    auto [error, socket] = co_await acceptor_.async_accept(io_.get_executor(), kAwait);
+    if (!error) {
+      open_session(std::move(socket));
+    } else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted) {
+      log_warning("accepting is paused: " + error.message());
+      co_await pause_accepting();
+    }
+  }
+}
+
+Task<void> IoThread::pause_accepting() {
+  metrics_.accept_pauses.add();
+  accept_pause_.expires_after(std::chrono::milliseconds(kAcceptPauseMs));
+  co_await accept_pause_.async_wait(kAwait);
+}
+
+Task<void> IoThread::watch_engine() {
+  while (!stopping_) {
+    const auto [error] = co_await engine_wake_.async_wait(Descriptor::wait_read, kAwait);
+    if (error) co_return;
+    read_empty(engine_wake_.native_handle());
+  }
+}
+
+Task<void> IoThread::watch_control() {
+  while (!stopping_) {
+    const auto [error] = co_await control_.async_wait(Descriptor::wait_read, kAwait);
+    if (error) co_return;
+    read_empty(control_.native_handle());
+    take_orders();
+  }
+}
+
+void IoThread::open_session(Socket socket) {
+  boost::system::error_code ignored;
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  Session* session = new Session(*this, std::move(socket));
+  session->next = sessions_;
+  if (sessions_ != nullptr) sessions_->previous = session;
+  sessions_ = session;
+  shared_.connections.fetch_add(1, std::memory_order_relaxed);
+  metrics_.connections.add();
+  metrics_.accepted.add();
+  asio::co_spawn(io_.get_executor(), session->run(), [this, session](std::exception_ptr failure) {
+    if (failure) log_error("a connection ended by an exception");
+    retire(*session);
+  });
+}
+
+void IoThread::retire(Session& session) noexcept {
+  if (session.dirty) std::erase(marked_, &session);
+  if (session.previous != nullptr) session.previous->next = session.next;
+  if (session.next != nullptr) session.next->previous = session.previous;
+  if (sessions_ == &session) sessions_ = session.next;
+  delete &session;
+  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  metrics_.connections.subtract();
+}
+
+void IoThread::mark(Session& session) noexcept {
+  if (session.dirty) return;
+  session.dirty = true;
+  marked_.push_back(&session);
+}
+
+void IoThread::flush_marked() noexcept {
+  // A flush may mark others, or itself again.
+  for (std::size_t i = 0; i < marked_.size(); ++i) {
+    marked_[i]->dirty = false;
+    marked_[i]->flush();
+  }
+  marked_.clear();
+}
+
+void IoThread::note_reply(const Exchange& exchange) noexcept {
+  const std::size_t route =
+      exchange.route == nullptr ? kUnknownRoute : static_cast<std::size_t>(exchange.route - routes().data());
+  const std::uint64_t taken_us = now_us_ - exchange.arrived_us;
+  metrics_.count_request(route, exchange.status, taken_us);
+  if (settings().log.access || exchange.status >= 500) {
+    log_request(exchange.route == nullptr ? "unknown" : exchange.route->path, exchange.status, taken_us,
+                exchange.request_id.view());
+  }
+}
+
+void IoThread::sweep() {
+  next_sweep_ms_ = now_ms() + kSweepMs;
+  for (Session* session = sessions_; session != nullptr; session = session->next)
+    session->check_deadline(now_ms());
+  if (draining_) {
+    const bool cut =
+        now_ms() >= drain_end_ms_ - std::min(kCutBeforeEndMs, settings().server.drain_timeout_ms / 2);
+    const bool over = now_ms() >= drain_end_ms_;
+    for (Session* session = sessions_; session != nullptr; session = session->next) {
+      if (cut) session->cut();
+      if (over) session->abandon();
+    }
+  }
+  if (now_ms() >= next_report_ms_) report_refusals();
+}
+
+void IoThread::report_refusals() {
+  next_report_ms_ = now_ms() + 1000;
+  std::uint64_t refused = 0;
+  for (const auto& gate : metrics_.callbacks) {
+    refused += gate[static_cast<std::size_t>(CallbackResult::invalid_signature)].get();
+  }
+  if (refused > reported_refusals_) {
+    log_warning("refused " + std::to_string(refused - reported_refusals_) +
+                " callbacks with an invalid signature");
+  }
+  reported_refusals_ = refused;
+}
+
+void IoThread::take_over(std::shared_ptr<const Reloaded> reloaded) {
+  {
+    const std::lock_guard lock(orders_mutex_);
+    reloaded_ = std::move(reloaded);
+  }
+  wake();
+}
+
+void IoThread::wake() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t ignored = ::write(shared_.control_fds[index_], &one, sizeof one);
+}
+
+void IoThread::take_orders() {
+  std::shared_ptr<const Reloaded> reloaded;
+  {
+    const std::lock_guard lock(orders_mutex_);
+    reloaded = std::exchange(reloaded_, nullptr);
+  }
+  if (reloaded) {
+    context_.gates = make_gates(reloaded->keys);
+    context_.policy = reloaded->policy;
+  }
+  if (shared_.draining.load(std::memory_order_acquire) && !draining_) begin_drain();
+}
+
+void IoThread::begin_drain() {
+  draining_ = true;
+  drain_end_ms_ = now_ms() + settings().server.drain_timeout_ms;
+  // What is in the queue already was promised an answer.
+  boost::system::error_code error;
+  acceptor_.non_blocking(true, error);
+  while (!error) {
+    Socket socket(io_.get_executor());
+    acceptor_.accept(socket, error);
+    if (!error) open_session(std::move(socket));
+  }
+  acceptor_.close(error);
+  accept_pause_.cancel();
+  for (Session* session = sessions_; session != nullptr; session = session->next) session->drain();
+}
+
+// Quiet threads go on until all are: their shards are still needed.
+bool IoThread::drained() {
+  if (!draining_) return false;
+  if (!counted_quiet_ && sessions_ == nullptr && shared_.engine.in_flight(index_) == 0) {
+    counted_quiet_ = true;
+    shared_.quiet_threads.fetch_add(1, std::memory_order_acq_rel);
+    for (const int fd : shared_.control_fds) {
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const ssize_t ignored = ::write(fd, &one, sizeof one);
+    }
+  }
+  return shared_.quiet_threads.load(std::memory_order_acquire) == shared_.control_fds.size();
+}
+
+}  // namespace recharge

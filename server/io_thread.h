@@ -1,0 +1,122 @@
+// Purpose: one io thread: its listener, its connections, and the loop that polls them, lets the engine take
+// its turn, and sends what became ready. Owner: itself; only the methods under "any thread" may be called
+// from elsewhere. Lifetime: of the server. Units: _ms and _us of the steady clock, taken once a batch.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "server/async.h"
+#include "server/exchange.h"
+#include "server/handler.h"
+#include "server/session.h"
+
+namespace recharge {
+
+constexpr unsigned kMaxBatch = 256;            // handlers of a poll before the engine's turn
+constexpr std::int64_t kSweepMs = 100;         // deadlines are looked at this often
+constexpr std::int64_t kAcceptPauseMs = 100;   // when there are no descriptors left, or too many connections
+constexpr std::int64_t kCutBeforeEndMs = 500;  // half-received requests are answered before draining must end
+
+// What a reload hands to every io thread.
+struct Reloaded {
+  KeyRings keys;
+  OrderPolicy policy;
+};
+
+// What the io threads of a server share.
+struct SharedState {
+  SharedState(const Settings& s, Engine& e, ServiceState& v)
+      : settings(s), engine(e), service(v), account_pattern(s.account_pattern) {}
+  const Settings& settings;
+  Engine& engine;
+  ServiceState& service;
+  const RE2 account_pattern;
+  std::atomic<bool> draining{false};
+  std::atomic<unsigned> connections{0};
+  std::atomic<unsigned> quiet_threads{0};  // draining, and nothing left of their own
+  std::vector<int> control_fds;            // an eventfd for each thread
+};
+
+class IoThread {
+ public:
+  // listener: a bound and listening socket, taken over.
+  IoThread(SharedState& shared, unsigned index, int listener, const KeyRings& keys);
+  ~IoThread();
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  // Until every thread has drained.
+  void run();
+
+  // Any thread.
+  void take_over(std::shared_ptr<const Reloaded> reloaded);
+  void wake() noexcept;
+  ThreadMetrics& metrics() noexcept { return metrics_; }
+
+  // For the sessions of this thread.
+  const Settings& settings() const noexcept { return shared_.settings; }
+  Engine& engine() noexcept { return shared_.engine; }
+  unsigned index() const noexcept { return index_; }
+  HandlerContext& context() noexcept { return context_; }
+  ExchangeStock& stock() noexcept { return stock_; }
+  Reply& reply() noexcept { return reply_; }
+  std::string& parameter() noexcept { return parameter_; }
+  std::string_view date_line() const noexcept { return date_line_; }
+  std::int64_t now_ms() const noexcept { return static_cast<std::int64_t>(now_us_ / 1000); }
+  std::uint64_t now_us() const noexcept { return now_us_; }
+  void mark(Session& session) noexcept;  // to be flushed at the end of the batch
+  void resubmit(Operation& operation) { resubmitted_.push_back(&operation); }
+  void note_reply(const Exchange& exchange) noexcept;
+
+ private:
+  Task<void> accept();
+  Task<void> pause_accepting();
+  Task<void> watch_engine();
+  Task<void> watch_control();
+  void start(Task<void> task);
+  void open_session(Socket socket);
+  void retire(Session& session) noexcept;
+  void look_at_clock() noexcept;
+  void flush_marked() noexcept;
+  void sweep();
+  void report_refusals();
+  void take_orders();
+  void begin_drain();
+  bool drained();
+
+  SharedState& shared_;
+  const unsigned index_;
+  boost::asio::io_context io_;
+  Acceptor acceptor_;
+  Timer accept_pause_;
+  Descriptor engine_wake_;
+  Descriptor control_;
+  ThreadMetrics metrics_;
+  HandlerContext context_;
+  ExchangeStock stock_;
+  Reply reply_;
+  std::string parameter_;
+  std::string date_line_;
+  std::int64_t date_second_ = 0;
+  std::uint64_t now_us_ = 0;
+  std::int64_t next_sweep_ms_ = 0;
+  std::int64_t next_report_ms_ = 0;
+  std::uint64_t reported_refusals_ = 0;
+  Session* sessions_ = nullptr;
+  std::vector<Session*> marked_;
+  std::vector<Operation*> resubmitted_;
+  unsigned tasks_ = 0;  // coroutines of the thread itself
+  bool draining_ = false;
+  bool counted_quiet_ = false;
+  bool stopping_ = false;
+  std::int64_t drain_end_ms_ = 0;
+
+  std::mutex orders_mutex_;  // of what other threads hand over; never taken on the way of a request
+  std::shared_ptr<const Reloaded> reloaded_;
+};
+
+}  // namespace recharge

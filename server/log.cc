@@ -1,0 +1,122 @@
+#include "server/log.h"
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <memory>
+
+#include "server/json_text.h"
+
+namespace recharge {
+namespace {
+
+std::shared_ptr<spdlog::async_logger> logger;
+bool json_lines = false;
+
+// The length of a valid UTF-8 sequence at the start of the text that may stand in a log line; zero: it may
+// not.
+std::size_t safe_sequence(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const std::size_t size = first >= 0xf0 && first < 0xf5 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0;
+  if (size == 0 || first >= 0xf5) return 0;
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80U) return 0;
+  }
+  const unsigned second = byte(1);
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0)) return 0;  // overlong, surrogate
+  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second >= 0x90)) return 0;
+  if (first == 0xc2 && second < 0xa0) return 0;  // C1 controls, NEL among them
+  if (first == 0xe2 && second == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae)
+    return 0;  // U+2028, U+2029, bidi
+  if (first == 0xe2 && second == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9) return 0;  // bidi isolates
+  return size;
+}
+
+void write(spdlog::level::level_enum level, std::string_view text) {
+  if (!logger || !logger->should_log(level)) return;
+  const std::string safe = log_safe(text);
+  if (!json_lines) {
+    logger->log(level, safe);
+    return;
+  }
+  std::string quoted;
+  JsonText(quoted).text(safe);
+  logger->log(level, "\"msg\":" + quoted);
+}
+
+}  // namespace
+
+void start_log(const LogSettings& settings) {
+  json_lines = settings.format == "json" || (settings.format == "auto" && ::isatty(STDERR_FILENO) == 0);
+  spdlog::init_thread_pool(kLogQueueLines, 1);
+  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  logger = std::make_shared<spdlog::async_logger>("recharged", std::move(sink), spdlog::thread_pool(),
+                                                  spdlog::async_overflow_policy::overrun_oldest);
+  logger->set_pattern(
+      json_lines ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%d %H:%M:%S.%e %l %v",
+      spdlog::pattern_time_type::utc);
+  logger->flush_on(spdlog::level::warn);
+  set_log_level(settings.level);
+}
+
+void set_log_level(std::string_view level) {
+  if (logger) logger->set_level(spdlog::level::from_str(std::string(level)));
+}
+
+void stop_log() {
+  if (!logger) return;
+  logger->flush();
+  logger.reset();
+  spdlog::shutdown();
+}
+
+std::uint64_t dropped_log_lines() noexcept {
+  const auto pool = spdlog::thread_pool();
+  return pool ? pool->overrun_counter() : 0;
+}
+
+void log_info(std::string_view text) { write(spdlog::level::info, text); }
+void log_warning(std::string_view text) { write(spdlog::level::warn, text); }
+void log_error(std::string_view text) { write(spdlog::level::err, text); }
+
+void log_request(std::string_view route, unsigned status, std::uint64_t taken_us,
+                 std::string_view request_id) {
+  if (!logger || !logger->should_log(spdlog::level::info)) return;
+  if (json_lines) {
+    logger->info(R"("msg":"request","route":"{}","status":{},"duration_us":{},"request_id":"{}")", route,
+                 status, taken_us, request_id);
+  } else {
+    logger->info("request {} {} {} us {}", route, status, taken_us, request_id);
+  }
+}
+
+std::string mask_account(std::string_view account) {
+  if (account.size() < 8) return std::string(account.substr(0, 1)) + "****";
+  return std::string(account.substr(0, 3)) + "****" + std::string(account.substr(account.size() - 4));
+}
+
+std::string log_safe(std::string_view text) {
+  std::string safe;
+  safe.reserve(text.size());
+  while (!text.empty()) {
+    if (const std::size_t size = safe_sequence(text); size > 0) {
+      safe.append(text.substr(0, size));
+      text.remove_prefix(size);
+      continue;
+    }
+    std::array<char, 8> escape{};
+    std::snprintf(escape.data(), escape.size(), "\\x%02x",
+                  static_cast<unsigned>(static_cast<unsigned char>(text[0])));
+    safe.append(escape.data());
+    text.remove_prefix(1);
+  }
+  return safe;
+}
+
+}  // namespace recharge

@@ -1,0 +1,98 @@
+// Purpose: what the server counts, and its page for Prometheus.
+// Owner: a ThreadMetrics is written by its io thread alone, without locks, and read by whoever makes the
+// page. Lifetime: of the process. Units: seconds and bytes on the page. No label holds an account or an
+// order. Source: Prometheus text format 0.0.4.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/outcome.h"
+
+namespace recharge {
+
+constexpr std::size_t kMaxRoutes = 24;    // of the table, and one for unknown paths
+constexpr std::size_t kMaxGateways = 32;  // with a series of their own; further ones share the last
+constexpr std::array<unsigned, 16> kStatusCodes = {200, 400, 403, 404, 405, 408, 409, 411,
+                                                   413, 414, 415, 422, 429, 431, 500, 503};
+// Upper bounds of the request durations, in microseconds.
+constexpr std::array<std::uint32_t, 15> kDurationBounds_us = {
+    250,     500,     1'000,   2'500,     5'000,     10'000,    25'000,    50'000,
+    100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000};
+
+// What became of a callback.
+enum class CallbackResult : std::uint8_t {
+  recharged,
+  already_processed,
+  failure_recorded,
+  stale,
+  not_found,
+  refused_by_machine,
+  invalid_signature,
+  invalid_request,
+  first_exception,  // and one for each kind
+};
+constexpr std::size_t kCallbackResults =
+    static_cast<std::size_t>(CallbackResult::first_exception) + kExceptionKinds;
+CallbackResult callback_result(const Outcome& outcome) noexcept;
+
+// Written by one thread: no read-modify-write is needed.
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) noexcept { value_.store(get() + n, std::memory_order_relaxed); }
+  void subtract(std::uint64_t n = 1) noexcept { value_.store(get() - n, std::memory_order_relaxed); }
+  std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+class ThreadMetrics {
+ public:
+  void count_request(std::size_t route, unsigned status, std::uint64_t duration_us) noexcept;
+  void count_callback(std::size_t gate, CallbackResult result) noexcept;
+
+  struct RouteCounters {
+    std::array<Counter, kStatusCodes.size() + 1> by_code;
+    std::array<Counter, kDurationBounds_us.size() + 1> by_duration;
+    Counter duration_us;
+  };
+  std::array<RouteCounters, kMaxRoutes> routes;
+  std::array<std::array<Counter, kCallbackResults>, kMaxGateways> callbacks;
+  Counter connections;    // open now
+  Counter accepted;       // ever
+  Counter accept_pauses;  // for want of descriptors, or at the limit of connections
+  Counter timed_out;      // connections closed at a deadline
+};
+
+struct HistogramSnapshot {
+  std::vector<double> bounds;         // upper, rising
+  std::vector<std::uint64_t> counts;  // of each bucket by itself, and one more for what lies above
+  double sum = 0;
+};
+
+// What the store and the engine tell; whoever provides it fills all of it.
+struct StorageMetrics {
+  std::array<std::uint64_t, kOrderStatuses> orders{};
+  std::array<std::uint64_t, kExceptionKinds> open_exceptions{};
+  std::int64_t ledger_sum_minor_units = 0;  // zero at any moment
+  HistogramSnapshot journal_flush_seconds;
+  HistogramSnapshot journal_group_records;
+  HistogramSnapshot checkpoint_seconds;
+  std::uint64_t disk_free_bytes = 0;
+  std::uint64_t journal_bytes = 0;  // written since the start
+};
+
+struct MetricsSources {
+  std::vector<const ThreadMetrics*> threads;
+  std::vector<std::string> gateways;  // in the order of the gates
+  StorageMetrics storage;
+  std::uint64_t dropped_log_lines = 0;
+};
+std::string metrics_text(const MetricsSources& sources);
+
+}  // namespace recharge

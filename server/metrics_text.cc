@@ -1,0 +1,173 @@
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include "server/metrics.h"
+#include "server/routes.h"
+#include "server/version.h"
+
+namespace recharge {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr std::string_view kResultNames[kCallbackResults] = {
+    "recharge_succeeded", "already_processed", "payment_failure_recorded",
+    "stale_signature",    "order_not_found",   "unavailable",
+    "invalid_signature",  "invalid_request",   "late_payment",
+    "duplicate_payment",  "amount_mismatch",   "gateway_mismatch",
+    "unknown_order",      "stale_callback",    "balance_limit"};
+
+class Page {
+ public:
+  void family(std::string name, std::string help, MetricType type) {
+    families_.push_back({std::move(name), std::move(help), type, {}});
+  }
+  void value(std::vector<ClientMetric::Label> labels, double number) {
+    ClientMetric& metric = add(std::move(labels));
+    if (families_.back().type == MetricType::Counter) {
+      metric.counter.value = number;
+    } else {
+      metric.gauge.value = number;
+    }
+  }
+  void histogram(std::vector<ClientMetric::Label> labels, const HistogramSnapshot& snapshot) {
+    ClientMetric& metric = add(std::move(labels));
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i < snapshot.counts.size(); ++i) {
+      count += snapshot.counts[i];
+      if (i < snapshot.bounds.size()) metric.histogram.bucket.push_back({count, snapshot.bounds[i]});
+    }
+    metric.histogram.sample_count = count;
+    metric.histogram.sample_sum = snapshot.sum;
+  }
+  std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  ClientMetric& add(std::vector<ClientMetric::Label> labels) {
+    ClientMetric& metric = families_.back().metric.emplace_back();
+    metric.label = std::move(labels);
+    return metric;
+  }
+  std::vector<MetricFamily> families_;
+};
+
+std::string route_name(std::size_t index) {
+  return index < routes().size() ? std::string(routes()[index].path) : "unknown";
+}
+
+template <class Get>
+std::uint64_t sum(const MetricsSources& sources, Get get) {
+  std::uint64_t total = 0;
+  for (const ThreadMetrics* thread : sources.threads) total += get(*thread).get();
+  return total;
+}
+
+bool was_used(const MetricsSources& sources, std::size_t route) {
+  for (std::size_t code = 0; code <= kStatusCodes.size(); ++code) {
+    if (sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].by_code[code]; }) > 0)
+      return true;
+  }
+  return false;
+}
+
+void write_requests(Page& page, const MetricsSources& sources) {
+  page.family("recharge_http_requests_total", "Requests answered, by route and status.", MetricType::Counter);
+  for (std::size_t route = 0; route < kMaxRoutes; ++route) {
+    for (std::size_t code = 0; code <= kStatusCodes.size(); ++code) {
+      const auto count =
+          sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].by_code[code]; });
+      if (count == 0) continue;
+      const std::string status = code < kStatusCodes.size() ? std::to_string(kStatusCodes[code]) : "other";
+      page.value({{"route", route_name(route)}, {"code", status}}, static_cast<double>(count));
+    }
+  }
+  page.family("recharge_http_request_duration_seconds", "From the arrival of a request to its reply.",
+              MetricType::Histogram);
+  for (std::size_t route = 0; route < kMaxRoutes; ++route) {
+    if (!was_used(sources, route)) continue;
+    HistogramSnapshot snapshot;
+    for (std::size_t i = 0; i <= kDurationBounds_us.size(); ++i) {
+      if (i < kDurationBounds_us.size()) snapshot.bounds.push_back(kDurationBounds_us[i] / 1e6);
+      snapshot.counts.push_back(
+          sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].by_duration[i]; }));
+    }
+    snapshot.sum =
+        static_cast<double>(
+            sum(sources, [&](const auto& t) -> const Counter& { return t.routes[route].duration_us; })) /
+        1e6;
+    page.histogram({{"route", route_name(route)}}, snapshot);
+  }
+}
+
+void write_callbacks(Page& page, const MetricsSources& sources) {
+  page.family("recharge_callbacks_total", "Callbacks, by gateway and what became of them.",
+              MetricType::Counter);
+  for (std::size_t gate = 0; gate < std::min(sources.gateways.size(), kMaxGateways); ++gate) {
+    for (std::size_t result = 0; result < kCallbackResults; ++result) {
+      const auto count =
+          sum(sources, [&](const auto& t) -> const Counter& { return t.callbacks[gate][result]; });
+      page.value({{"gateway", sources.gateways[gate]}, {"outcome", std::string(kResultNames[result])}},
+                 static_cast<double>(count));
+    }
+  }
+}
+
+void write_storage(Page& page, const StorageMetrics& storage) {
+  page.family("recharge_orders", "Orders, by status.", MetricType::Gauge);
+  for (std::size_t i = 0; i < kOrderStatuses; ++i) {
+    page.value({{"status", std::string(to_text(static_cast<OrderStatus>(i)))}},
+               static_cast<double>(storage.orders[i]));
+  }
+  page.family("recharge_exceptions_open", "Payments kept for review, by kind.", MetricType::Gauge);
+  for (std::size_t i = 0; i < kExceptionKinds; ++i) {
+    page.value({{"kind", std::string(to_text(static_cast<ExceptionKind>(i)))}},
+               static_cast<double>(storage.open_exceptions[i]));
+  }
+  page.family("recharge_ledger_sum_minor_units", "Sum over all accounts of the ledger: zero.",
+              MetricType::Gauge);
+  page.value({}, static_cast<double>(storage.ledger_sum_minor_units));
+  page.family("recharge_journal_flush_seconds", "Flushes of the journal.", MetricType::Histogram);
+  page.histogram({}, storage.journal_flush_seconds);
+  page.family("recharge_journal_group_records", "Records that share one flush.", MetricType::Histogram);
+  page.histogram({}, storage.journal_group_records);
+  page.family("recharge_checkpoint_seconds", "Checkpoints.", MetricType::Histogram);
+  page.histogram({}, storage.checkpoint_seconds);
+  page.family("recharge_disk_free_bytes", "Free space where the data folder is.", MetricType::Gauge);
+  page.value({}, static_cast<double>(storage.disk_free_bytes));
+  page.family("recharge_journal_bytes_total", "Bytes written to the journal.", MetricType::Counter);
+  page.value({}, static_cast<double>(storage.journal_bytes));
+}
+
+void write_connections(Page& page, const MetricsSources& sources) {
+  const auto number = [&](auto get) { return static_cast<double>(sum(sources, get)); };
+  page.family("recharge_connections", "Open connections.", MetricType::Gauge);
+  page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.connections; }));
+  page.family("recharge_connections_total", "Connections accepted.", MetricType::Counter);
+  page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.accepted; }));
+  page.family("recharge_accept_pauses_total", "Pauses of accepting: no descriptors, or the limit.",
+              MetricType::Counter);
+  page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.accept_pauses; }));
+  page.family("recharge_connections_timed_out_total", "Connections closed at a deadline.",
+              MetricType::Counter);
+  page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.timed_out; }));
+}
+
+}  // namespace
+
+std::string metrics_text(const MetricsSources& sources) {
+  Page page;
+  page.family("recharge_build_info", "The version of this build.", MetricType::Gauge);
+  page.value({{"version", std::string(kVersion)}}, 1);
+  write_requests(page, sources);
+  write_callbacks(page, sources);
+  write_storage(page, sources.storage);
+  write_connections(page, sources);
+  page.family("recharge_log_dropped_total", "Log lines dropped because the queue was full.",
+              MetricType::Counter);
+  page.value({}, static_cast<double>(sources.dropped_log_lines));
+  return page.text();
+}
+
+}  // namespace recharge

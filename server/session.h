@@ -1,0 +1,100 @@
+// Purpose: one connection: reads requests, has them answered, and writes the replies in their order.
+// Owner: an io thread, which runs it, flushes it after each batch, and sweeps its deadlines.
+// Lifetime: until run() ends, which is after the last operation in flight and the last pending wait.
+// Errors: a broken connection loses its replies; what was asked for is carried out all the same.
+// Units: _ms of the steady clock, as the thread's batch has it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "server/async.h"
+#include "server/exchange.h"
+#include "server/read_buffer.h"
+#include "server/request_parser.h"
+
+namespace recharge {
+
+class IoThread;
+
+constexpr std::size_t kMaxPipelined = 16;         // requests of a connection under way
+constexpr std::size_t kMaxOutBytes = 128 << 10;   // rendered and unsent, before the next reply is rendered
+constexpr std::size_t kReadBytes = 2048;          // least room for a read
+constexpr std::size_t kMaxLingerBytes = 1 << 20;  // read and thrown away after the last reply
+constexpr std::int64_t kLingerMs = 2'000;
+
+class Session {
+ public:
+  Session(IoThread& thread, Socket socket);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  Task<void> run();
+
+  void flush() noexcept;  // writes what is ready
+  void check_deadline(std::int64_t now_ms) noexcept;
+  void drain() noexcept;    // no further requests; what has begun is answered
+  void cut() noexcept;      // a half-received request is answered now
+  void abandon() noexcept;  // the time to drain is over
+
+  Session* previous = nullptr;  // the thread's list
+  Session* next = nullptr;
+  bool dirty = false;  // in the thread's list of sessions to flush
+
+ private:
+  using Slot = std::unique_ptr<Exchange>;
+
+  static void on_complete(Operation& operation) noexcept;
+  void process();
+  void dispatch(const Request& request);
+  void answer_at_once(Slot exchange, Reply& reply);
+  void refuse(unsigned status, std::string_view error, std::string_view message);
+  Slot& push(Slot exchange) noexcept;
+  void name_request(Exchange& exchange, std::string_view sent);
+  void render_ready() noexcept;
+  void render_first(Exchange& exchange) noexcept;
+  void render_reply(Exchange& exchange, Reply& reply, std::string& out);
+  bool send() noexcept;
+  void wait_writable();
+  void read_failed(boost::system::error_code error) noexcept;
+  void last_read() noexcept;
+  void expire_request() noexcept;
+  void note_progress() noexcept;
+  bool is_full() const noexcept { return count_ == kMaxPipelined || out_.size() - sent_ > kMaxOutBytes; }
+  bool is_flushed() const noexcept { return count_ == 0 && (broken_ || sent_ == out_.size()); }
+  Task<void> wait();
+  void wake() noexcept;
+  Task<void> finish();
+  void break_off() noexcept;
+
+  IoThread& thread_;
+  Socket socket_;
+  Timer signal_;  // never expires: cancelled to wake run()
+  ReadBuffer in_;
+  RequestParser parser_;
+  std::string out_;
+  std::size_t sent_ = 0;
+  std::size_t writing_left_ = 0;  // of what waited when the writing deadline began
+  std::array<Slot, kMaxPipelined> slots_;
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
+  std::int64_t arriving_since_ms_ = 0;  // zero: no request is arriving
+  std::int64_t idle_since_ms_ = 0;
+  std::int64_t writing_since_ms_ = 0;
+  std::int64_t lingering_since_ms_ = 0;
+  bool fresh_ = true;  // nothing was received yet
+  bool reading_ = false;
+  bool waiting_ = false;
+  bool writable_awaited_ = false;
+  bool continue_sent_ = false;
+  bool closing_ = false;  // no further request is read
+  bool broken_ = false;   // nothing can be sent
+  bool ended_ = false;    // the peer sends no more
+  bool draining_ = false;
+  bool timed_out_ = false;
+};
+
+}  // namespace recharge

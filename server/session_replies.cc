@@ -1,0 +1,203 @@
+// The way of a request from the parser to its handler, and of its reply back to the socket.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "server/io_thread.h"
+#include "server/session.h"
+
+namespace recharge {
+namespace {
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+bool is_request_id(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= RequestId::kCapacity &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                  c == '_' || c == '-';
+         });
+}
+
+}  // namespace
+
+void Session::name_request(Exchange& exchange, std::string_view sent) {
+  if (is_request_id(sent) && exchange.request_id.assign(sent)) return;
+  char made[32];
+  thread_.context().random.write_hex(made);
+  thread_.context().random.write_hex(made + 16);
+  if (!exchange.request_id.assign({made, sizeof made})) std::terminate();
+}
+
+Session::Slot& Session::push(Slot exchange) noexcept {
+  exchange->session = this;
+  Slot& slot = slots_[(first_ + count_) % kMaxPipelined];
+  slot = std::move(exchange);
+  ++count_;
+  return slot;
+}
+
+void Session::dispatch(const Request& request) {
+  Slot taken = thread_.stock().take();
+  Exchange& exchange = *taken;
+  name_request(exchange, request.request_id);
+  exchange.arrived_us = thread_.now_us();
+  exchange.head = request.method == Method::head;
+  exchange.http_1_0 = request.http_1_0;
+  exchange.close = !request.keep_alive || draining_;
+  Reply& reply = thread_.reply();
+  reply.clear();
+  const RouteMatch match = match_route(request.method, request.path, thread_.parameter());
+  exchange.route = match.route;
+  Step step = Step::reply;
+  if (match.route == nullptr && match.allow.empty()) {
+    reply.fail(404, "not_found", "Not found");
+  } else if (match.route == nullptr) {
+    reply.fail(405, "method_not_allowed", "Method not allowed");
+    reply.allow = match.allow;
+  } else if (match.bad_parameter) {
+    reply.invalid_request("Malformed percent-encoding in the path");
+  } else if (request.encoded) {
+    reply.fail(415, "unsupported_encoding", "Content-Encoding is not supported");
+  } else {
+    step = match.route->begin(request, thread_.parameter(), thread_.context(), exchange.operation, reply);
+  }
+  if (step == Step::reply) {
+    answer_at_once(std::move(taken), reply);
+  } else {
+    exchange.operation.complete = &Session::on_complete;
+    exchange.operation.context = &exchange;
+    if (exchange.close) closing_ = true;
+    push(std::move(taken));
+    thread_.engine().submit(thread_.index(), exchange.operation);
+  }
+}
+
+void Session::answer_at_once(Slot taken, Reply& reply) {
+  Exchange& exchange = *push(std::move(taken));
+  exchange.close = exchange.close || reply.close;
+  if (exchange.close) closing_ = true;
+  exchange.text.clear();
+  render_reply(exchange, reply, exchange.text);
+  exchange.rendered = exchange.ready = true;
+  thread_.mark(*this);
+}
+
+// Answers what could not be read as a request; nothing after it can be trusted.
+void Session::refuse(unsigned status, std::string_view error, std::string_view message) {
+  Slot taken = thread_.stock().take();
+  name_request(*taken, {});
+  taken->route = nullptr;
+  taken->arrived_us = thread_.now_us();
+  taken->head = taken->http_1_0 = false;
+  taken->close = true;
+  Reply& reply = thread_.reply();
+  reply.clear();
+  reply.fail(status, error, message);
+  answer_at_once(std::move(taken), reply);
+}
+
+void Session::on_complete(Operation& operation) noexcept {
+  Exchange& exchange = *static_cast<Exchange*>(operation.context);
+  Session& session = *exchange.session;
+  IoThread& thread = session.thread_;
+  const FollowUp follow_up = exchange.route->follow_up;
+  if (follow_up != nullptr && !exchange.followed_up) {
+    Reply& reply = thread.reply();
+    reply.clear();
+    exchange.followed_up = follow_up(operation, thread.context(), reply);
+    if (exchange.followed_up) {
+      exchange.text.clear();
+      session.render_reply(exchange, reply, exchange.text);
+      exchange.rendered = true;
+      thread.resubmit(operation);
+      return;
+    }
+  }
+  exchange.ready = true;
+  thread.mark(session);
+}
+
+void Session::render_reply(Exchange& exchange, Reply& reply, std::string& out) {
+  const bool last = closing_ && count_ == 1;
+  const ReplyFrame frame{exchange.request_id.view(), thread_.date_line(), exchange.head, exchange.http_1_0,
+                         exchange.close || last};
+  render(reply, frame, out);
+  exchange.status = reply.status;
+}
+
+void Session::render_first(Exchange& exchange) noexcept {
+  if (exchange.rendered) {
+    out_.append(exchange.text);
+  } else {
+    Reply& reply = thread_.reply();
+    reply.clear();
+    exchange.route->finish(exchange.operation, thread_.context(), reply);
+    render_reply(exchange, reply, out_);
+  }
+  thread_.note_reply(exchange);
+}
+
+void Session::render_ready() noexcept {
+  while (count_ > 0 && slots_[first_]->ready && (broken_ || out_.size() - sent_ <= kMaxOutBytes)) {
+    if (!broken_) render_first(*slots_[first_]);
+    thread_.stock().give(std::move(slots_[first_]));
+    first_ = (first_ + 1) % kMaxPipelined;
+    --count_;
+  }
+  if (count_ == 0 && parser_.wants_continue() && !continue_sent_ && !closing_) {
+    out_.append(kContinue);
+    continue_sent_ = true;
+  }
+}
+
+void Session::flush() noexcept {
+  const bool was_full = is_full();
+  do {
+    render_ready();
+  } while (send() && count_ > 0 && slots_[first_]->ready);
+  note_progress();
+  if ((was_full && !is_full()) || (is_flushed() && (closing_ || broken_))) wake();
+}
+
+// True where everything is sent.
+bool Session::send() noexcept {
+  while (!broken_ && sent_ < out_.size()) {
+    const ssize_t count = ::send(socket_.native_handle(), out_.data() + sent_, out_.size() - sent_,
+                                 MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count >= 0) {
+      sent_ += static_cast<std::size_t>(count);
+      writing_left_ -= std::min(writing_left_, static_cast<std::size_t>(count));
+    } else if (errno == EAGAIN) {
+      if (sent_ > kMaxOutBytes) {
+        out_.erase(0, sent_);
+        sent_ = 0;
+      }
+      wait_writable();
+      return false;
+    } else if (errno != EINTR) {
+      break_off();
+    }
+  }
+  out_.clear();
+  sent_ = 0;
+  writing_since_ms_ = 0;
+  return true;
+}
+
+void Session::wait_writable() {
+  if (writing_since_ms_ == 0 || writing_left_ == 0) {  // the deadline is for what waits now, in total
+    writing_since_ms_ = thread_.now_ms();
+    writing_left_ = out_.size() - sent_;
+  }
+  if (writable_awaited_) return;
+  writable_awaited_ = true;
+  socket_.async_wait(Socket::wait_write, [this](boost::system::error_code) {
+    writable_awaited_ = false;
+    thread_.mark(*this);
+    if (broken_) wake();
+  });
+}
+
+}  // namespace recharge

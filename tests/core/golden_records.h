@@ -1,0 +1,232 @@
+// Purpose: one fixed journal record for each kind of command, with every kind of fact among them: what the
+// golden files say in bytes. Nothing here may change once a version is released; a new version adds its own.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/core/rule_driver.h"
+
+namespace recharge::testing {
+
+struct GoldenRecord {
+  std::string_view name;  // of its file: record_v1_NAME.hex
+  JournalRecord record;
+};
+
+class GoldenRecords {
+ public:
+  std::vector<GoldenRecord> all() {
+    return {{"place_order", place_order()},
+            {"place_order_keyed", place_order_keyed()},
+            {"simulate_payment", simulate_payment()},
+            {"report_payment_credited", report_payment_credited()},
+            {"report_payment_unknown", report_payment_unknown()},
+            {"close_order", close_order()},
+            {"expire_order", expire_order()},
+            {"request_refund", request_refund()},
+            {"settle_refund", settle_refund()},
+            {"spend_balance", spend_balance()},
+            {"resolve_exception", resolve_exception()}};
+  }
+
+ private:
+  static constexpr Time kNow{1'700'000'123'456};
+  static constexpr std::string_view kBody =
+      R"({"order_id":"018bcfe7-4a40-7102-8304-050607080907","status":"success"})";
+
+  OrderId order_ = OrderId::make(kNow, kShard, {1, 2, 3, 4, 5, 6, 7, 8, 9, 0});
+  ExceptionId exception_ = ExceptionId::make(kNow, kShard, {9, 8, 7, 6, 5, 4, 3, 2, 1, 0});
+  Account account_ = text<Account>("13812345678");
+  GatewayName native_ = text<GatewayName>("native");
+  TransactionId transaction_ = text<TransactionId>("txn_1");
+  RefundId refund_ = text<RefundId>("refund-1");
+
+  static JournalRecord record(Command command, Facts facts) {
+    return {{kNow, kShard}, std::move(command), std::move(facts)};
+  }
+  LedgerAccount user() const { return LedgerAccount::of_user(account_); }
+  LedgerAccount house(LedgerAccountKind kind) const { return LedgerAccount::of_house(kind, native_); }
+
+  TransferPosted posted(TransferKind kind, const LedgerAccount& debit, const LedgerAccount& credit) const {
+    TransferPosted fact;
+    fact.transfer.id = EntryId::make(kNow, kShard, 300);
+    fact.transfer.kind = kind;
+    fact.transfer.debit = debit;
+    fact.transfer.credit = credit;
+    fact.transfer.amount = cents(5000);
+    fact.transfer.debit_balance_after = cents(-123456);
+    fact.transfer.credit_balance_after = cents(7000);
+    fact.transfer.order_id = order_;
+    fact.transfer.previous = EntryId::make(Time{kNow.ms - 1000}, kShard, 299);
+    fact.transfer.currency = kCny;
+    fact.users_after = cents(999'999'999'999'999);
+    return fact;
+  }
+  OrderChanged changed(OrderEvent event, OrderStatus from, OrderStatus to) const {
+    OrderChanged fact;
+    fact.order_id = order_;
+    fact.event = event;
+    fact.from = from;
+    fact.status = to;
+    if (from != to) {
+      fact.from_count_after = 127;
+      fact.status_count_after = 128;
+    }
+    return fact;
+  }
+
+  JournalRecord place_order() const {
+    PlaceOrder command;
+    command.order_id = order_;
+    command.account = account_;
+    command.amount = cents(5000);
+    command.subject = text<Subject>("100 分钟");
+    command.currency = kCny;
+    command.expire_after_ms = kExpireAfterMs;
+    OrderPlaced fact;
+    fact.order.id = order_;
+    fact.order.account = account_;
+    fact.order.amount = cents(5000);
+    fact.order.expires_at = Time{kNow.ms + kExpireAfterMs};
+    fact.order.subject = command.subject;
+    fact.order.currency = kCny;
+    fact.pending_after = 1;
+    return record(command, {fact});
+  }
+  JournalRecord place_order_keyed() const {
+    auto result = place_order();
+    auto& command = std::get<PlaceOrder>(result.command);
+    auto& fact = std::get<OrderPlaced>(result.facts[0]);
+    for (std::uint8_t i = 0; i < 16; ++i) command.idempotency_key.bytes[i] = static_cast<std::uint8_t>(i + 1);
+    command.request_body = digest_of("{}");
+    command.idempotency_retention_ms = 86'400'000;
+    command.gateway = fact.order.gateway = native_;
+    command.merchant = fact.order.merchant = 70'000;
+    fact.order.previous = OrderId::make(kStart, kShard, {});
+    fact.idempotency = {command.idempotency_key, command.request_body, order_, kNow};
+    return result;
+  }
+  JournalRecord simulate_payment() const {
+    auto fact = changed(OrderEvent::payment_simulated, OrderStatus::failed, OrderStatus::paid);
+    fact.fields = kGatewayField | kTransactionField | kPaidAtField;
+    fact.gateway = text<GatewayName>("simulated");
+    fact.transaction_id = text<TransactionId>("sim_1");
+    fact.paid_at = kNow;
+    return record(SimulatePayment{order_, fact.gateway, fact.transaction_id, true}, {fact});
+  }
+  ReportPayment report() const {
+    ReportPayment command;
+    command.order_id = order_;
+    command.reference = text<OrderReference>(order_.to_text());
+    command.gateway = native_;
+    command.transaction_id = transaction_;
+    command.amount = cents(5000);
+    command.sent_at = Time{kNow.ms - 456};
+    command.tolerance_ms = kToleranceMs;
+    command.late_policy = LatePolicy::refund;
+    command.currency = kCny;
+    command.key_id = text<KeyId>("key-1");
+    command.evidence = kBody;
+    command.evidence_digest = digest_of(kBody);
+    return command;
+  }
+  JournalRecord report_payment_credited() const {
+    auto command = report();
+    command.paid_at = Time{kNow.ms - 5000};
+    auto fact = changed(OrderEvent::recharged, OrderStatus::pending, OrderStatus::recharged);
+    fact.fields = kTransactionField | kPaidAtField | kRechargedAtField | kEvidenceFields;
+    fact.transaction_id = transaction_;
+    fact.paid_at = *command.paid_at;
+    fact.recharged_at = kNow;
+    fact.evidence = command.evidence_digest;
+    fact.evidence_key = command.key_id;
+    fact.evidence_at = kNow;
+    return record(command,
+                  {posted(TransferKind::recharge, house(LedgerAccountKind::clearing), user()), fact});
+  }
+  JournalRecord report_payment_unknown() const {
+    auto command = report();
+    command.order_id = {};
+    command.reference = text<OrderReference>("ORDER 66");
+    command.sent_at.reset();
+    command.scheme = SignatureScheme::standard_webhooks;
+    command.evidence_headers = "webhook-id: msg_1\nwebhook-timestamp: 1700000123\n";
+    command.exception_id = exception_;
+    auto transfer = posted(TransferKind::payment_kept, house(LedgerAccountKind::clearing),
+                           house(LedgerAccountKind::suspense));
+    transfer.transfer.order_id = {};
+    transfer.transfer.transaction_id = transaction_;
+    transfer.transfer.previous = {};
+    ExceptionOpened opened;
+    opened.exception.id = exception_;
+    opened.exception.kind = ExceptionKind::unknown_order;
+    opened.exception.reference = command.reference;
+    opened.exception.gateway = native_;
+    opened.exception.transaction_id = transaction_;
+    opened.exception.amount = command.amount;
+    opened.exception.evidence = command.evidence_digest;
+    opened.exception.evidence_key = command.key_id;
+    opened.exception.currency = kCny;
+    opened.open_after = 3;
+    return record(command, {transfer, opened});
+  }
+  JournalRecord close_order() const {
+    auto fact = changed(OrderEvent::closed, OrderStatus::pending, OrderStatus::closed);
+    fact.fields = kEndedAtField;
+    fact.ended_at = kNow;
+    return record(CloseOrder{order_}, {fact});
+  }
+  JournalRecord expire_order() const {
+    auto fact = changed(OrderEvent::expired, OrderStatus::failed, OrderStatus::expired);
+    fact.fields = kEndedAtField | kExceptionsField;
+    fact.ended_at = Time{kNow.ms - 1};
+    fact.exceptions = 300;
+    return record(ExpireOrder{order_}, {fact});
+  }
+  JournalRecord request_refund() const {
+    auto fact = changed(OrderEvent::refund_reserved, OrderStatus::recharged, OrderStatus::recharged);
+    fact.fields = kRefundFields;
+    fact.refunded = cents(100);
+    fact.refund_reserved = cents(5000);
+    const Refund refund{order_, refund_, cents(5000), kNow, {}, RefundStatus::pending};
+    return record(RequestRefund{order_, refund_, cents(5000), false},
+                  {posted(TransferKind::refund_reserved, user(), house(LedgerAccountKind::in_transit)),
+                   RefundRecorded{refund}, fact});
+  }
+  JournalRecord settle_refund() const {
+    const Refund refund{order_, refund_, cents(5000), Time{kNow.ms - 9}, kNow, RefundStatus::failed};
+    return record(SettleRefund{order_, refund_, false},
+                  {posted(TransferKind::refund_released, house(LedgerAccountKind::in_transit), user()),
+                   RefundRecorded{refund}});
+  }
+  JournalRecord spend_balance() const {
+    SpendBalance command;
+    command.account = account_;
+    command.debit_id = text<DebitId>("debit_1");
+    command.amount = cents(5000);
+    command.memo = text<Memo>("call");
+    command.currency = kCny;
+    command.shard = kShard;
+    auto transfer =
+        posted(TransferKind::debit, user(), LedgerAccount::of_house(LedgerAccountKind::spending, {}));
+    transfer.transfer.order_id = {};
+    return record(command, {transfer, DebitRecorded{{account_, command.debit_id, cents(5000), command.memo,
+                                                     transfer.transfer.id}}});
+  }
+  JournalRecord resolve_exception() const {
+    ExceptionResolved fact;
+    fact.exception_id = exception_;
+    fact.kind = ExceptionKind::balance_limit;
+    fact.action = ExceptionAction::credit;
+    fact.resolved_at = kNow;
+    fact.note = text<Note>("checked by hand");
+    fact.open_after = 0;
+    return record(
+        ResolveException{exception_, ExceptionAction::credit, fact.note},
+        {posted(TransferKind::exception_credited, house(LedgerAccountKind::suspense), user()), fact});
+  }
+};
+
+}  // namespace recharge::testing

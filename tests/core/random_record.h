@@ -1,0 +1,223 @@
+// Purpose: journal records of random values, in the form in which records are kept: what a record does not
+// write (an unset member, the digest of the evidence) has the value that reading gives it. Owner: one test; a
+// made record's views point into itself.
+#pragma once
+
+#include <limits>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "core/journal_record.h"
+#include "tests/core/same.h"
+
+namespace recharge::testing {
+
+class RandomRecord {
+ public:
+  enum class Size { any, longest };
+  struct Made {
+    JournalRecord record;
+    std::unique_ptr<std::string> evidence, headers;
+  };
+
+  explicit RandomRecord(std::uint64_t seed, Size size = Size::any) : random_(seed), size_(size) {}
+
+  Made make(std::size_t command_index) {
+    made_ = {};
+    made_.evidence = std::make_unique<std::string>(bytes(300));
+    made_.headers = std::make_unique<std::string>(bytes(100));
+    auto& record = made_.record;
+    record.circumstances.now = time();
+    record.circumstances.shard = number<std::uint8_t>();
+    make_command<0>(command_index);
+    const auto facts = longest() ? kMaxFacts : random_() % (kMaxFacts + 1);
+    for (std::size_t i = 0; i < facts; ++i) {
+      // The longest of all: an order placed, with its Idempotency-Key, and an exception kept.
+      make_fact<0>(longest() ? (i % 2 == 0 ? 0 : 3) : random_() % std::variant_size_v<Fact>);
+    }
+    return std::move(made_);
+  }
+
+ private:
+  bool longest() const { return size_ == Size::longest; }
+  bool flag() { return longest() || random_() % 2 == 0; }
+  const ReportPayment* payment() const { return std::get_if<ReportPayment>(&made_.record.command); }
+
+  template <class T>
+  T number() {
+    if (longest()) return std::numeric_limits<T>::max();
+    return static_cast<T>(random_() >> random_() % 64);
+  }
+  template <class T>
+  T up_to(T last) {
+    return static_cast<T>(random_() % (static_cast<unsigned>(last) + 1));
+  }
+  std::string bytes(std::size_t capacity) {
+    std::string result(longest() ? capacity : random_() % (capacity + 1), ' ');
+    for (auto& c : result) c = static_cast<char>(random_());
+    return result;
+  }
+  Time time() { return Time{longest() ? std::numeric_limits<std::int64_t>::min() : number<std::int64_t>()}; }
+
+  template <std::size_t N, class Tag>
+  void fill(FixedText<N, Tag>& text) {
+    RECHARGE_CHECK(text.assign(bytes(N)));
+  }
+  template <std::size_t N>
+  void fill(std::array<std::uint8_t, N>& array) {
+    for (auto& byte : array) byte = static_cast<std::uint8_t>(random_() | 1);
+  }
+  void fill(EntryId& id) { fill(id.bytes); }
+  template <class Tag>
+  void fill(Uuid<Tag>& id) {
+    fill(id.bytes);
+  }
+  void fill(Money& money) { money = Money::from_minor_units(time().ms); }
+  void fill(Time& value) { value = time(); }
+  void fill(Currency& currency) { currency.number = number<std::uint16_t>(); }
+  void fill(std::int64_t& value) { value = time().ms; }
+  void fill(std::uint64_t& value) { value = number<std::uint64_t>(); }
+  void fill(std::uint32_t& value) { value = number<std::uint32_t>(); }
+  void fill(std::uint16_t& value) { value = number<std::uint16_t>(); }
+  void fill(std::uint8_t& value) { value = number<std::uint8_t>(); }
+  void fill(bool& value) { value = flag(); }
+  void fill(OrderStatus& status) { status = up_to(OrderStatus::partially_refunded); }
+  void fill(OrderEvent& event) { event = up_to(OrderEvent::exception_kept); }
+  void fill(RefundStatus& status) { status = up_to(RefundStatus::failed); }
+  void fill(TransferKind& kind) { kind = up_to(TransferKind::exception_dismissed); }
+  void fill(ExceptionKind& kind) { kind = up_to(ExceptionKind::balance_limit); }
+  void fill(ExceptionAction& action) { action = up_to(ExceptionAction::superseded); }
+  void fill(LatePolicy& policy) { policy = up_to(LatePolicy::refund); }
+  void fill(SignatureScheme& scheme) { scheme = up_to(SignatureScheme::both); }
+  void fill(std::string_view&) {}
+  void fill(LedgerAccount& account) {
+    account = {};
+    account.kind = up_to(LedgerAccountKind::spending);
+    if (account.kind == LedgerAccountKind::user) {
+      fill(account.user);
+    } else {
+      fill(account.gateway);
+    }
+  }
+  template <class T>
+  void fill(std::optional<T>& value) {
+    if (flag()) fill(value.emplace());
+  }
+  // Every other struct: all of its members.
+  template <class T>
+  requires std::is_aggregate_v<T>
+  void fill(T& value) {
+    boost::pfr::for_each_field(value, [this](auto& member) { fill(member); });
+  }
+
+  template <std::size_t I>
+  void make_command(std::size_t index) {
+    if constexpr (I < kChangeCommands) {
+      if (index != I) return make_command<I + 1>(index);
+      auto& command = made_.record.command.template emplace<I>();
+      fill(command);
+      settle(command);
+    }
+  }
+  template <class T>
+  void settle(T&) {}
+  void settle(PlaceOrder& command) {
+    if (flag()) return;
+    command.idempotency_key = {};
+    command.request_body = {};
+    command.idempotency_retention_ms = 0;
+  }
+  void settle(ReportPayment& command) {
+    if (flag()) {
+      command.reference = {};
+      RECHARGE_CHECK(command.reference.assign(command.order_id.to_text()));
+    } else {
+      command.order_id = {};
+    }
+    command.exception_id = {};
+    command.evidence = *made_.evidence;
+    command.evidence_headers = *made_.headers;
+    command.evidence_digest = digest_of(command.evidence);
+  }
+  void settle(ResolveException& command) { command.action = up_to(ExceptionAction::dismiss); }
+
+  template <std::size_t I>
+  void make_fact(std::size_t index) {
+    if constexpr (I < std::variant_size_v<Fact>) {
+      if (index != I) return make_fact<I + 1>(index);
+      auto& fact = std::get<I>(made_.record.facts.emplace_back(std::variant_alternative_t<I, Fact>()));
+      fill(fact);
+      settle(fact);
+    }
+  }
+  void settle(OrderPlaced& fact) {
+    Order placed;
+    placed.id = share(fact.order.id);
+    placed.account = fact.order.account;
+    placed.amount = fact.order.amount;
+    placed.expires_at = fact.order.expires_at;
+    placed.gateway = fact.order.gateway;
+    placed.subject = fact.order.subject;
+    placed.previous = fact.order.previous;
+    placed.currency = fact.order.currency;
+    placed.merchant = fact.order.merchant;
+    fact.order = placed;
+    if (!flag()) fact.idempotency = {};
+  }
+  void settle(OrderChanged& fact) {
+    OrderChanged kept;
+    kept.order_id = share(fact.order_id);
+    kept.event = fact.event;
+    kept.fields = fact.fields;
+    if (payment() == nullptr) kept.fields &= static_cast<std::uint8_t>(~kEvidenceFields);
+    kept.from = fact.from;
+    kept.status = fact.status;
+    if (kept.from != kept.status) {
+      kept.from_count_after = fact.from_count_after;
+      kept.status_count_after = fact.status_count_after;
+    }
+    const Time now = made_.record.circumstances.now;
+    if (kept.fields & kGatewayField) kept.gateway = fact.gateway;
+    if (kept.fields & kTransactionField) {
+      kept.transaction_id = payment() != nullptr && flag() ? payment()->transaction_id : fact.transaction_id;
+    }
+    if (kept.fields & kPaidAtField) kept.paid_at = flag() ? now : fact.paid_at;
+    if (kept.fields & kRechargedAtField) kept.recharged_at = flag() ? now : fact.recharged_at;
+    if (kept.fields & kEndedAtField) kept.ended_at = flag() ? now : fact.ended_at;
+    if (kept.fields & kRefundFields) {
+      kept.refunded = fact.refunded;
+      kept.refund_reserved = fact.refund_reserved;
+    }
+    if (kept.fields & kExceptionsField) kept.exceptions = fact.exceptions;
+    if (kept.fields & kEvidenceFields) {
+      kept.evidence = payment()->evidence_digest;
+      kept.evidence_key = payment()->key_id;
+      kept.evidence_at = now;
+    }
+    fact = kept;
+  }
+  void settle(TransferPosted& fact) { fact.transfer.order_id = share(fact.transfer.order_id); }
+  void settle(ExceptionOpened& fact) {
+    if (auto* report = std::get_if<ReportPayment>(&made_.record.command))
+      report->exception_id = fact.exception.id;
+  }
+
+  // Mostly a record's facts speak of its command's order.
+  OrderId share(const OrderId& other) {
+    OrderId result = other;
+    if (longest() || random_() % 4 == 0) return result;
+    std::visit(
+        [&](const auto& command) {
+          if constexpr (requires { command.order_id; }) result = command.order_id;
+        },
+        made_.record.command);
+    return result;
+  }
+
+  std::mt19937_64 random_;
+  Size size_;
+  Made made_;
+};
+
+}  // namespace recharge::testing
