@@ -216,7 +216,8 @@ void RecordCodec::encode_row(Table table, StoredKey key, const T& record, Stored
 
 template <class T>
 Result<void> RecordCodec::decode_row(Table table, Bytes key, Bytes value, T& record) const noexcept {
-  if (key.size() > kMaxKeyBytes || value.size() <= kChecksumBytes || value.size() > kMaxValueBytes) {
+  if (key.empty() || key.size() > kMaxKeyBytes || value.size() <= kChecksumBytes ||
+      value.size() > kMaxValueBytes) {
     return Errc::damaged;
   }
   const auto body = value.subspan(kChecksumBytes);

@@ -181,7 +181,8 @@ class InvariantCheck {
         continue;
       }
       const auto& order = records_.orders.at(exception.order_id);
-      require(!is_credited(order.status) || order.transaction_id != exception.transaction_id,
+      require(!is_credited(order.status) || order.gateway != exception.gateway ||
+                  order.transaction_id != exception.transaction_id,
               "a payment is credited and kept");
     }
   }

@@ -214,6 +214,7 @@ TEST_F(CheckpointerTest, TheSweepGoesOnFromTheWatermarkAfterARestart) {
   const auto watermark = stored_watermark();
   EXPECT_EQ(watermark, first.time().ms);
   const auto second = place(kUser, kShortMs);
+  owners->flush();
   checkpointer.reset();
   open(1);
   EXPECT_EQ(store->expiry_watermark_ms(), static_cast<std::uint64_t>(watermark));

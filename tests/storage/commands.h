@@ -93,7 +93,7 @@ class Commands {
     const auto& [id, price] = orders_[draw(2) == 0 ? orders_.size() - 1 : draw(orders_.size())];
     if (kind < 11) return any_report(id, price);
     if (kind < 12)
-      return SimulatePayment{id, text<GatewayName>(kSimulatedGateway), transaction(), draw(3) > 0};
+      return SimulatePayment{id, text<GatewayName>(kSimulatedGateway), transaction(id), draw(3) > 0};
     if (kind < 13) return CloseOrder{id};
     if (kind < 14) return ExpireOrder{id};
     if (kind < 16) return refund(id, "r-" + std::to_string(draw(4)), amount(), draw(2) == 0);
@@ -115,7 +115,7 @@ class Commands {
 
   Command any_report(const OrderId& id, std::int64_t price) {
     auto command = draw(12) == 0 ? pay_unknown("user-1", "t-unknown") : pay(id, "", price);
-    command.transaction_id = transaction();
+    command.transaction_id = transaction(command.order_id);
     if (draw(10) == 0) command.amount = cents(price + 1);
     if (draw(10) == 0) command.success = false;
     if (draw(10) == 0) command.gateway = text<GatewayName>("other");
@@ -129,7 +129,10 @@ class Commands {
     return command;
   }
   std::int64_t amount() { return 100 * static_cast<std::int64_t>(1 + draw(60)); }
-  TransactionId transaction() { return text<TransactionId>("t-" + std::to_string(draw(40))); }
+  // A payment pays for one order; gateways repeat themselves.
+  TransactionId transaction(const OrderId& id) {
+    return text<TransactionId>("t-" + id.to_hex().substr(20) + "-" + std::to_string(draw(3)));
+  }
 
   std::array<std::uint8_t, 10> fresh_entropy() {
     std::array<std::uint8_t, 10> bytes{};
