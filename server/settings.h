@@ -50,7 +50,7 @@ struct StoreSettings {
   std::string journal_retention = "all";
   std::uint64_t segment_bytes = 64 << 20;
   std::int64_t checkpoint_interval_ms = 5'000;
-  std::uint64_t checkpoint_bytes = 64 << 20;
+  std::uint64_t checkpoint_bytes = 128 << 20;
 };
 
 struct OrderSettings {
