@@ -9,6 +9,7 @@ Result<std::size_t> decode_base64(std::string_view text, std::span<std::uint8_t>
   unsigned char all = 0;
   for (const char c : text) all = static_cast<unsigned char>(all | static_cast<unsigned char>(c));
   if (all >= 0x80) return Errc::invalid_text;
+  if (text.empty()) return std::size_t{0};  // libsodium wants no null pointer
 
   std::size_t size = 0;
   if (sodium_base642bin(bytes.data(), bytes.size(), text.data(), text.size(), nullptr, &size, nullptr,

@@ -18,6 +18,10 @@ using Note = FixedText<200, struct NoteTag>;                     // UTF-8, an op
 using KeyId = FixedText<32, struct KeyIdTag>;                    // which secret verified a callback
 using OrderReference = FixedText<64, struct OrderReferenceTag>;  // an order id as a gateway sent it
 
+// The name of the gateway behind /api/payment_callback, and that of the simulated one.
+constexpr std::string_view kNativeGateway = "native";
+constexpr std::string_view kSimulatedGateway = "simulated";
+
 Result<TransactionId> make_transaction_id(std::string_view text) noexcept;
 Result<RefundId> make_refund_id(std::string_view text) noexcept;
 Result<DebitId> make_debit_id(std::string_view text) noexcept;

@@ -28,4 +28,15 @@ Result<ExceptionAction> parse_exception_action(std::string_view text) noexcept {
   return Errc::invalid_text;
 }
 
+ExceptionKey make_exception_key(const OrderReference& reference, ExceptionKind kind,
+                                const GatewayName& gateway, const TransactionId& transaction_id) noexcept {
+  ExceptionKey key{reference, kind, gateway, transaction_id};
+  if (gateway.view() == kSimulatedGateway) static_cast<void>(key.gateway.assign(kNativeGateway));
+  return key;
+}
+
+ExceptionKey exception_key(const PaymentException& exception) noexcept {
+  return make_exception_key(exception.reference, exception.kind, exception.gateway, exception.transaction_id);
+}
+
 }  // namespace recharge

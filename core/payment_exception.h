@@ -65,9 +65,15 @@ struct PaymentException {
 struct ExceptionKey {
   OrderReference reference;
   ExceptionKind kind = ExceptionKind::late_payment;
+  GatewayName gateway;  // transaction ids are unique within a gateway only
   TransactionId transaction_id;
   friend bool operator==(const ExceptionKey&, const ExceptionKey&) noexcept = default;
   friend auto operator<=>(const ExceptionKey&, const ExceptionKey&) noexcept = default;
 };
+
+// The simulated gateway's callbacks come to the native endpoint: both make the same key.
+ExceptionKey make_exception_key(const OrderReference& reference, ExceptionKind kind,
+                                const GatewayName& gateway, const TransactionId& transaction_id) noexcept;
+ExceptionKey exception_key(const PaymentException& exception) noexcept;
 
 }  // namespace recharge

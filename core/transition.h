@@ -16,10 +16,6 @@ struct Circumstances {
   std::uint8_t shard = 0;
 };
 
-// The name of the gateway behind /api/payment_callback, and that of the simulated one.
-constexpr std::string_view kNativeGateway = "native";
-constexpr std::string_view kSimulatedGateway = "simulated";
-
 // REQUIRES: is_change(command); `records` is what gather() found in `source`; `facts` is empty.
 void decide(const Command& command, const Records& records, RecordSource& source, Circumstances circumstances,
             Outcome& outcome, Facts& facts);

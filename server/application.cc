@@ -53,6 +53,7 @@ std::string monotonic_us() {
 
 void Application::prepare() {
   settings_ = load_settings(line_.flags, process_environment());
+  if (!settings_.needs_generated_secret()) load_key_rings(settings_);  // refused before the folder is touched
   start_log(settings_.log);
 }
 

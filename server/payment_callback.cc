@@ -166,6 +166,10 @@ Step take_callback(const Request& request, std::size_t gate_index, HandlerContex
     reply.fail(400, to_text(error.slug), message);
     return refused(gate_index, CallbackResult::invalid_request, context);
   }
+  if (callback->amount > kMaxBalance) {  // more than any account of the ledger can hold
+    reply.fail(400, "invalid_amount", "Invalid amount");
+    return refused(gate_index, CallbackResult::invalid_request, context);
+  }
   ReportPayment& report = operation.command.emplace<ReportPayment>();
   report.gateway = gate.gateway;
   fill(*callback, *proof, context, report);

@@ -86,8 +86,8 @@ struct GatewaySettings {
 };
 
 // Of the callbacks at /api/payment_callback.
-constexpr std::string_view kNativeGatewayName = "native";
-constexpr std::string_view kSimulatedGatewayName = "simulated";
+constexpr std::string_view kNativeGatewayName = kNativeGateway;
+constexpr std::string_view kSimulatedGatewayName = kSimulatedGateway;
 
 struct Settings {
   ServerSettings server;

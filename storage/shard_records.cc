@@ -260,8 +260,7 @@ void ShardRecords::put(const Transfer& transfer) noexcept {
 void ShardRecords::put(const PaymentException& exception) noexcept {
   mark_changed();
   changed_->exceptions.insert_or_assign(exception.id, Changed<PaymentException>{exception, change_number_});
-  changed_->exception_keys.insert_or_assign(
-      ExceptionKey{exception.reference, exception.kind, exception.transaction_id}, exception.id);
+  changed_->exception_keys.insert_or_assign(exception_key(exception), exception.id);
 }
 
 void ShardRecords::put(const Refund& refund) noexcept {

@@ -93,6 +93,7 @@ template <class A, Is<ExceptionKeyRow> T>
 void stored(A& archive, T& row) noexcept {
   field(archive, row.key.reference);
   enumerated(archive, row.key.kind, ExceptionKind::balance_limit);
+  field(archive, row.key.gateway);
   field(archive, row.key.transaction_id);
   field(archive, row.exception_id);
 }
@@ -162,6 +163,8 @@ StoredKey exception_key_key(std::uint8_t shard, const ExceptionKey& exception) n
   append(key, static_cast<std::uint8_t>(exception.reference.size()));
   append(key, exception.reference.view());
   append(key, static_cast<std::uint8_t>(exception.kind));
+  append(key, static_cast<std::uint8_t>(exception.gateway.size()));
+  append(key, exception.gateway.view());
   append(key, exception.transaction_id.view());
   return key;
 }

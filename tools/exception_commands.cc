@@ -43,8 +43,8 @@ void add_exception_verbs(CLI::App& app, Tool& tool) {
   CLI::App* exceptions = app.add_subcommand("exceptions", "Payments that were kept but not credited");
   exceptions->require_subcommand(1);
   CLI::App* list = exceptions->add_subcommand("list", "List them, newest first");
-  list->add_option("--state", options->state, "open, resolved or all")
-      ->check(CLI::IsMember({"open", "resolved", "all"}))
+  list->add_option("--state", options->state, "open or all")
+      ->check(CLI::IsMember({"open", "all"}))
       ->capture_default_str();
   list->add_option("--limit", options->limit, "How many")->check(CLI::Range(1, 100))->capture_default_str();
   list->add_option("--cursor", options->cursor, "Go on where the last list ended");

@@ -11,7 +11,7 @@ using Code = OutcomeCode;
 using Kind = ExceptionKind;
 using Action = ExceptionAction;
 
-constexpr std::int64_t kStale = kToleranceMs + 1;
+constexpr std::int64_t kStale = kToleranceMs + 1000;
 
 // How a payment of txn_1 comes to be kept, and what it is answered each time.
 struct Way {

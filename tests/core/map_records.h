@@ -67,7 +67,7 @@ class MapRecords final : public RecordSource, public RecordSink {
   void put(const Transfer& transfer) noexcept override { transfers[transfer.id] = transfer; }
   void put(const PaymentException& exception) noexcept override {
     exceptions[exception.id] = exception;
-    exception_keys[{exception.reference, exception.kind, exception.transaction_id}] = exception.id;
+    exception_keys[exception_key(exception)] = exception.id;
   }
   void put(const Refund& refund) noexcept override { refunds[{refund.order_id, refund.refund_id}] = refund; }
   void put(const Debit& debit) noexcept override { debits[{debit.account, debit.debit_id}] = debit; }

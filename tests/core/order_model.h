@@ -99,7 +99,8 @@ class OrderModel {
   void on(const ReportPayment& c) {
     Entry* order = find(c.order_id);
     const bool was_credited = order != nullptr && credited(*order);
-    const bool stale = c.sent_at && c.tolerance_ms > 0 && std::abs(c.sent_at->ms - now_) > c.tolerance_ms;
+    const bool stale = c.sent_at && c.tolerance_ms > 0 &&
+                       std::abs(c.sent_at->ms / 1000 - now_ / 1000) > c.tolerance_ms / 1000;
     if (!c.success) {
       if (order != nullptr && !stale && order->status == OrderStatus::pending &&
           accepts(*order, c.gateway.view())) {

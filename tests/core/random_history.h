@@ -95,7 +95,7 @@ class RandomHistory {
     command.transaction_id = text<TransactionId>((native ? "n" : "o") + std::to_string(below(2)));
     command.amount = chance(6) ? cents(4999) : amount;
     command.success = !chance(6);
-    command.sent_at = Time{driver_.now.ms - (chance(5) ? kToleranceMs + 1 : 0)};
+    command.sent_at = Time{driver_.now.ms - (chance(5) ? kToleranceMs + 1000 : 0)};
     command.tolerance_ms = kToleranceMs;
     if (chance(3)) command.paid_at = Time{kStart.ms + static_cast<std::int64_t>(below(4)) * 20 * 60 * 1000};
     command.late_policy = chance(2)   ? LatePolicy::review

@@ -122,7 +122,8 @@ PaymentException payment_exception() {
 }
 
 ExceptionKeyRow exception_key_row() {
-  return {{text<OrderReference>("ORDER 8"), ExceptionKind::balance_limit, text<TransactionId>("t-8")},
+  return {{text<OrderReference>("ORDER 8"), ExceptionKind::balance_limit, text<GatewayName>("other"),
+           text<TransactionId>("t-8")},
           id_of<ExceptionId>(8)};
 }
 
@@ -221,9 +222,9 @@ TEST(StoredRecord, TheLongestTextsFit) {
   spent.account = longest(Account());
   spent.debit_id = longest(DebitId());
   spent.memo = longest(Memo());
-  const ExceptionKeyRow key{
-      {longest(OrderReference()), ExceptionKind::late_payment, longest(TransactionId())},
-      id_of<ExceptionId>(1)};
+  const ExceptionKeyRow key{{longest(OrderReference()), ExceptionKind::late_payment, longest(GatewayName()),
+                             longest(TransactionId())},
+                            id_of<ExceptionId>(1)};
   for (const auto& kind :
        {kind_of("order", Table::orders, order), kind_of("exception", Table::exceptions, exception),
         kind_of("debit", Table::debits, spent), kind_of("exception key", Table::exception_keys, key)}) {
