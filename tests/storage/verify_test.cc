@@ -239,29 +239,70 @@ TEST_F(VerifyTest, OneTransactionForTwoOrdersIsReported) {
   expect_found("transaction t-same paid for two orders, " + first.to_text() + " and " + third.to_text());
 }
 
-// A record whose facts are not what its command leads to: applied without question, and found by deciding
-// again.
-TEST_F(VerifyTest, FactsThatTheRulesDoNotMakeAreFoundByDecidingAgain) {
+// Records as only a broken or forged build writes them: applied without question, and found by verify.
+class ForgedJournalTest : public VerifyTest {
+ protected:
+  // Decides the command on an opened folder, changes the facts, and writes them `times` times.
+  void forge(const Command& command, const std::function<void(Facts&)>& change, unsigned times = 1) {
+    const auto shard = store->map().of_command(command);
+    const auto thread = shard % store->threads();
+    auto& records = *store->group(thread).shard(shard);
+    Outcome made;
+    Facts facts;
+    decide(command, *gather(command, records), records, {commands.now, shard}, made, facts);
+    store->group(thread).release_books();
+    change(facts);
+    for (unsigned i = 0; i < times; ++i) {
+      const auto room = store->journal().reserve(thread, max_record_bytes(command));
+      store->journal().commit(thread, *encode_record(command, facts, {commands.now, shard}, room));
+    }
+    store->journal().publish(thread);
+    owners->flush();
+    close();
+  }
+};
+
+TEST_F(ForgedJournalTest, FactsThatTheRulesDoNotMakeAreFoundByDecidingAgain) {
   fill(false);
   open();
-  const auto command = commands.place(kUser, 100);
-  const auto shard = store->map().of_command(command);
-  const auto thread = shard % store->threads();
-  auto& records = *store->group(thread).shard(shard);
-  Outcome made;
-  Facts facts;
-  decide(command, *gather(command, records), records, {commands.now, shard}, made, facts);
-  std::get<OrderPlaced>(facts.at(0)).order.amount = cents(100'000);
-  const auto room = store->journal().reserve(thread, max_record_bytes(command));
-  const auto size = encode_record(command, facts, {commands.now, shard}, room);
-  store->journal().commit(thread, *size);
-  store->group(thread).release_books();
-  owners->flush();
-  store->journal().publish(thread);
-  owners->flush();
-  close();
+  forge(commands.place(kUser, 100),
+        [](Facts& facts) { std::get<OrderPlaced>(facts.at(0)).order.amount = cents(100'000); });
   expect_clean(false);
   expect_found("decided again, the command ends in other facts", true);
+}
+
+TEST_F(ForgedJournalTest, ABalanceThatIsNotTheSumOfItsTransfersIsFound) {
+  open();
+  const auto id = place();
+  owners->flush();
+  forge(commands.pay(id, "t-1"), [](Facts& facts) {
+    for (auto& fact : facts) {
+      if (auto* posted = std::get_if<TransferPosted>(&fact))
+        posted->transfer.credit_balance_after = cents(5001);
+    }
+  });
+  expect_found("account 13812345678 has 50.01, its transfers add up to 50.00");
+}
+
+TEST_F(ForgedJournalTest, ALedgerWhoseSumIsNotZeroIsFound) {
+  open();
+  const auto id = place();
+  owners->flush();
+  forge(commands.pay(id, "t-1"), [](Facts& facts) {
+    for (auto& fact : facts) {
+      if (auto* posted = std::get_if<TransferPosted>(&fact)) posted->users_after = cents(5001);
+    }
+  });
+  expect_found("the sum over all accounts is not zero");
+}
+
+TEST_F(ForgedJournalTest, AnOrderCreditedTwiceIsFound) {
+  open();
+  const auto id = place();
+  owners->flush();
+  forge(
+      commands.pay(id, "t-1"), [](Facts&) {}, 2);
+  expect_found("order " + id.to_text() + " was credited twice");
 }
 
 TEST_F(VerifyTest, WhatCannotBeVerifiedIsAnError) {
