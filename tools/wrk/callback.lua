@@ -21,16 +21,17 @@ function init(args)
   if thread_index >= count then
     error("wrk runs more threads than the last argument says")
   end
-  bodies = {}
+  -- Whole requests are made before the clock starts, and wrk itself counts the replies: a function called for each
+  -- reply would cost more than the reply.
+  requests = {}
   local line_number = 0
   for line in io.lines(file) do
     if line_number % count == thread_index then
-      bodies[#bodies + 1] = line
+      requests[#requests + 1] = wrk.format("POST", "/api/payment_callback", nil, line)
     end
     line_number = line_number + 1
   end
   sent = 0
-  refused = 0
   used_up = false
   -- wrk asks its first thread for one request that it never sends, to look at its form.
   rehearsals = thread_index == 0 and 1 or 0
@@ -39,31 +40,24 @@ end
 function request()
   if rehearsals > 0 then
     rehearsals = rehearsals - 1
-    return wrk.format("POST", "/api/payment_callback", nil, bodies[1] or "")
+    return requests[1] or wrk.format("GET", "/livez")
   end
-  if sent == #bodies then
+  if sent == #requests then
     used_up = true
     wrk.thread:stop()
     return wrk.format("GET", "/livez")
   end
   sent = sent + 1
-  return wrk.format("POST", "/api/payment_callback", nil, bodies[sent])
-end
-
-function response(status)
-  if status ~= 200 then
-    refused = refused + 1
-  end
+  return requests[sent]
 end
 
 function done(summary, latency, requests)
-  local all_sent, all_refused, ended_early = 0, 0, false
+  local all_sent, ended_early = 0, false
   for _, thread in ipairs(threads) do
     all_sent = all_sent + thread:get("sent")
-    all_refused = all_refused + thread:get("refused")
     ended_early = ended_early or thread:get("used_up")
   end
-  print(string.format("callbacks sent: %d, replies other than 200: %d", all_sent, all_refused))
+  print(string.format("callbacks sent: %d, replies other than 200: %d", all_sent, summary.errors.status))
   if ended_early then
     print("the prepared callbacks were used up before the time was over: the rate above is too low")
   end
