@@ -34,7 +34,8 @@ bool decode_lower_hex(std::string_view text, Hmac& bytes) noexcept {
 
 // 1 where they are equal, else 0, in constant time.
 std::size_t equal(const Hmac& a, const Hmac& b) noexcept {
-  return static_cast<std::size_t>(1 + sodium_memcmp(a.data(), b.data(), a.size()));
+  const int difference = sodium_memcmp(a.data(), b.data(), a.size());  // 0 or -1
+  return static_cast<std::size_t>(difference) + 1;
 }
 
 // Remembers the first of several that fitted, without a branch on whether one did. Counts from one; none is
