@@ -23,24 +23,7 @@ struct Applier {
   }
 
   void operator()(const OrderChanged& fact) noexcept {
-    Order& order = sink.change_order(fact.order_id);
-    order.status = fact.status;
-    if (fact.fields & kGatewayField) order.gateway = fact.gateway;
-    if (fact.fields & kTransactionField) order.transaction_id = fact.transaction_id;
-    if (fact.fields & kPaidAtField) order.paid_at = fact.paid_at;
-    if (fact.fields & kRechargedAtField) order.recharged_at = fact.recharged_at;
-    if (fact.fields & kEndedAtField) order.ended_at = fact.ended_at;
-    if (fact.fields & kExceptionsField) order.exceptions = fact.exceptions;
-    if (fact.fields & kRefundFields) {
-      order.refunded = fact.refunded;
-      order.refund_reserved = fact.refund_reserved;
-      RECHARGE_CHECK(order.refunded <= order.amount && !order.refund_reserved.is_negative());
-    }
-    if (fact.fields & kEvidenceFields) {
-      order.evidence = fact.evidence;
-      order.evidence_key = fact.evidence_key;
-      order.evidence_at = fact.evidence_at;
-    }
+    apply_to_order(fact, sink.change_order(fact.order_id));
     if (fact.from != fact.status) {
       auto& totals = sink.change_totals();
       totals.orders[index(fact.from)] = fact.from_count_after;
@@ -96,6 +79,26 @@ struct Applier {
 };
 
 }  // namespace
+
+void apply_to_order(const OrderChanged& fact, Order& order) noexcept {
+  order.status = fact.status;
+  if (fact.fields & kGatewayField) order.gateway = fact.gateway;
+  if (fact.fields & kTransactionField) order.transaction_id = fact.transaction_id;
+  if (fact.fields & kPaidAtField) order.paid_at = fact.paid_at;
+  if (fact.fields & kRechargedAtField) order.recharged_at = fact.recharged_at;
+  if (fact.fields & kEndedAtField) order.ended_at = fact.ended_at;
+  if (fact.fields & kExceptionsField) order.exceptions = fact.exceptions;
+  if (fact.fields & kRefundFields) {
+    order.refunded = fact.refunded;
+    order.refund_reserved = fact.refund_reserved;
+    RECHARGE_CHECK(order.refunded <= order.amount && !order.refund_reserved.is_negative());
+  }
+  if (fact.fields & kEvidenceFields) {
+    order.evidence = fact.evidence;
+    order.evidence_key = fact.evidence_key;
+    order.evidence_at = fact.evidence_at;
+  }
+}
 
 void apply(const Fact& fact, RecordSink& sink) noexcept {
   Applier applier{sink};

@@ -29,17 +29,7 @@ void Decider::change_order(const OrderChanged& change) noexcept {
     fact.from_count_after = --from;
     fact.status_count_after = ++totals_.orders[static_cast<std::size_t>(fact.status)];
   }
-  order_.status = fact.status;
-  if (fact.fields & kGatewayField) order_.gateway = fact.gateway;
-  if (fact.fields & kTransactionField) order_.transaction_id = fact.transaction_id;
-  if (fact.fields & kPaidAtField) order_.paid_at = fact.paid_at;
-  if (fact.fields & kRechargedAtField) order_.recharged_at = fact.recharged_at;
-  if (fact.fields & kEndedAtField) order_.ended_at = fact.ended_at;
-  if (fact.fields & kExceptionsField) order_.exceptions = fact.exceptions;
-  if (fact.fields & kRefundFields) {
-    order_.refunded = fact.refunded;
-    order_.refund_reserved = fact.refund_reserved;
-  }
+  apply_to_order(fact, order_);
 }
 
 void Decider::expire_if_overdue() noexcept {

@@ -20,6 +20,9 @@ struct Circumstances {
 void decide(const Command& command, const Records& records, RecordSource& source, Circumstances circumstances,
             Outcome& outcome, Facts& facts);
 
+// The order's own part of it.
+void apply_to_order(const OrderChanged& fact, Order& order) noexcept;
+
 // REQUIRES: the records that the fact changes exist in the sink.
 void apply(const Fact& fact, RecordSink& sink) noexcept;
 
