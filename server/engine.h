@@ -21,6 +21,9 @@ class Engine {
   // Starts the operation. Its complete() is called from a later turn() of the same thread.
   virtual void submit(unsigned thread, Operation& operation) noexcept = 0;
 
+  // The thread woke and begins a poll batch. What it submits in it shares one flush of the journal.
+  virtual void begin_batch(unsigned thread) noexcept = 0;
+
   // Once after each poll batch: executes what other threads sent, publishes the journal records of the batch,
   // wakes whom that concerns, and completes operations. True where anything was completed or executed: then
   // turn() is called again before the thread sleeps. False: from now on, whoever has something for it writes

@@ -7,6 +7,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
+
+#include "storage/thread_role.h"
 
 namespace recharge {
 namespace {
@@ -106,6 +109,7 @@ void HttpServer::start() {
   for (const auto& io_thread : io_threads_) {
     running_.fetch_add(1);
     threads_.emplace_back([this, thread = io_thread.get()] {
+      begin_thread(("io-" + std::to_string(thread->index())).c_str());
       thread->run();
       running_.fetch_sub(1);
       running_.notify_all();

@@ -66,6 +66,7 @@ void IoThread::run() {
     unsigned handled =
         left_ms > 0 ? static_cast<unsigned>(io_.run_one_for(std::chrono::milliseconds(left_ms))) : 0;
     look_at_clock();
+    shared_.engine.begin_batch(index_);
     while (handled < kMaxBatch && io_.poll_one() > 0) ++handled;
     busy = shared_.engine.turn(index_) || !resubmitted_.empty();
     for (Operation* operation : resubmitted_) shared_.engine.submit(index_, *operation);

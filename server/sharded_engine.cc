@@ -70,7 +70,6 @@ struct ShardedEngine::Lane {
   std::mutex totals_mutex;  // not on the way of a request
   LaneTotals totals;
 
-  alignas(kCacheLine) std::atomic<bool> sleeping{false};
   alignas(kCacheLine) std::atomic<bool> awaits_durability{false};
   alignas(kCacheLine) std::atomic<Task*> task{nullptr};
   // Indexed by the other thread. Commands come from it; outcomes go back to this one.
@@ -167,7 +166,12 @@ void ShardedEngine::start() {
   checkpointer_->start();
 }
 
-void ShardedEngine::io_threads_ended() { ended_.store(true, std::memory_order_release); }
+void ShardedEngine::io_threads_ended() {
+  ended_.store(true, std::memory_order_release);
+  for (auto& lane : lanes_) store_->journal().rest(lane->index);
+}
+
+void ShardedEngine::begin_batch(unsigned thread) noexcept { store_->journal().gate().awake(thread); }
 
 void ShardedEngine::stop() {
   if (!started_.exchange(false)) return;
@@ -213,7 +217,7 @@ ExceptionId ShardedEngine::fresh_exception_id(unsigned thread, std::uint8_t shar
 }
 
 void ShardedEngine::wake(Lane& lane) noexcept {
-  if (!lane.sleeping.exchange(false, std::memory_order_seq_cst)) return;
+  if (!store_->journal().gate().wake(lane.index)) return;
   const std::uint64_t one = 1;
   // Its only failure is a full counter, and then the thread is about to wake.
   [[maybe_unused]] const auto written = ::write(lane.wake_fd, &one, sizeof one);
@@ -367,14 +371,10 @@ bool ShardedEngine::has_work(Lane& lane) noexcept {
 
 bool ShardedEngine::turn(unsigned thread) noexcept {
   auto& lane = *lanes_[thread];
-  lane.sleeping.store(false, std::memory_order_relaxed);
   bool busy = run_task(lane);
   busy |= serve_others(lane);
-  if (lane.pushed) {
-    store_->journal().publish(thread);
-    lane.pushed = false;
-    lane.totals_changed = true;
-  }
+  store_->journal().publish(thread);
+  lane.totals_changed |= std::exchange(lane.pushed, false);
   for (unsigned other = 0; other < threads(); ++other) {
     if (!lane.to_wake[other]) continue;
     lane.to_wake[other] = false;
@@ -388,9 +388,9 @@ bool ShardedEngine::turn(unsigned thread) noexcept {
   if (busy) return true;
   // Going to sleep: whoever has something from now on, wakes this thread.
   lane.awaits_durability.store(lane.waiting_total > 0, std::memory_order_seq_cst);
-  lane.sleeping.store(true, std::memory_order_seq_cst);
+  store_->journal().rest(thread);
   if (!has_work(lane)) return false;
-  lane.sleeping.store(false, std::memory_order_relaxed);
+  store_->journal().gate().awake(thread);
   return true;
 }
 

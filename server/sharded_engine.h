@@ -47,6 +47,7 @@ class ShardedEngine final : public Engine, public ShardOwners {
 
   unsigned threads() const noexcept override { return static_cast<unsigned>(lanes_.size()); }
   void submit(unsigned thread, Operation& operation) noexcept override;
+  void begin_batch(unsigned thread) noexcept override;
   bool turn(unsigned thread) noexcept override;
   int wake_fd(unsigned thread) const noexcept override;
   std::size_t in_flight(unsigned thread) const noexcept override;

@@ -1,16 +1,13 @@
 #include "storage/checkpointer.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdlib>
+
+#include "storage/thread_role.h"
 
 namespace recharge {
 namespace {
 
-constexpr int kNiceness = 10;
 constexpr std::int64_t kTickMs = 100;
 constexpr std::int64_t kRetryFullMs = 1000;
 constexpr std::size_t kSweepRows = 20'000;   // examined in one sweep
@@ -60,7 +57,7 @@ void Checkpointer::stop() {
 }
 
 void Checkpointer::run() {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNiceness);
+  begin_thread("checkpoint", Urgency::background);
   std::int64_t last_ms = steady_ms();
   std::int64_t swept_ms = last_ms;
   bool more_to_sweep = false;

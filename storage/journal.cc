@@ -1,5 +1,7 @@
 #include "storage/journal.h"
 
+#include "storage/thread_role.h"
+
 namespace recharge {
 namespace {
 
@@ -76,7 +78,7 @@ StorageResult<std::unique_ptr<Journal>> Journal::open(FileSystem& files, const J
 }
 
 Journal::Journal(std::unique_ptr<SegmentPreparer> preparer, std::unique_ptr<GroupCommitter> committer)
-    : preparer_(std::move(preparer)), committer_(std::move(committer)) {}
+    : preparer_(std::move(preparer)), committer_(std::move(committer)), gate_(committer_->producers()) {}
 
 Journal::~Journal() { stop(); }
 
@@ -95,10 +97,21 @@ void Journal::stop() {
   if (preparer_thread_.joinable()) preparer_thread_.join();
 }
 
-void Journal::publish(unsigned producer) noexcept {
-  if (!committer_->publish(producer)) return;
+void Journal::wake_journal() noexcept {
   work_.fetch_add(1, std::memory_order_release);
   work_.notify_one();
+}
+
+void Journal::publish(unsigned producer) noexcept {
+  const bool published = committer_->publish(producer);
+  // Between the records and the look at the gate; the other side is in run_committer().
+  if (published) std::atomic_thread_fence(std::memory_order_seq_cst);
+  // While the gate is shut, whoever settles last wakes the journal for all.
+  if (gate_.settle(producer) || (published && gate_.is_open())) wake_journal();
+}
+
+void Journal::rest(unsigned producer) noexcept {
+  if (gate_.rest(producer)) wake_journal();
 }
 
 StorageResult<std::size_t> Journal::step() {
@@ -111,18 +124,26 @@ StorageResult<std::size_t> Journal::step() {
 }
 
 void Journal::run_committer() {
+  begin_thread("journal", Urgency::prompt);
   for (;;) {
     const std::uint32_t seen = work_.load(std::memory_order_acquire);
     const bool stopping = stopping_.load(std::memory_order_acquire);
-    auto written = committer_->commit_group();
-    if (!written) return;  // on_fatal has been called
-    if (*written > 0) continue;
-    if (stopping) return;
+    if (stopping || gate_.is_open()) {
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+      auto written = committer_->commit_group();
+      if (!written) return;  // on_fatal has been called
+      if (*written > 0) {
+        gate_.close();
+        continue;
+      }
+      if (stopping) return;
+    }
     work_.wait(seen, std::memory_order_acquire);
   }
 }
 
 void Journal::run_preparer() {
+  begin_thread("preparer");
   if (auto prepared = preparer_->run(); !prepared) committer_->fail(prepared.error());
 }
 

@@ -13,6 +13,7 @@
 #include <span>
 #include <thread>
 
+#include "storage/batch_gate.h"
 #include "storage/group_committer.h"
 #include "storage/journal_options.h"
 #include "storage/journal_position.h"
@@ -53,6 +54,9 @@ class Journal {
   }
   // Shows all committed records to the journal thread: once per batch, since it may wake it.
   void publish(unsigned producer) noexcept;
+  // The producer goes to sleep; nothing of its is unpublished.
+  void rest(unsigned producer) noexcept;
+  BatchGate& gate() noexcept { return gate_; }
 
   // Records up to this number are on the disk.
   std::uint64_t durable(unsigned producer) const noexcept { return committer_->durable(producer); }
@@ -68,13 +72,15 @@ class Journal {
   std::size_t bytes_in_rings() const noexcept { return committer_->bytes_in_rings(); }
 
  private:
+  void wake_journal() noexcept;
   void run_committer();
   void run_preparer();
 
   std::unique_ptr<SegmentPreparer> preparer_;
   std::unique_ptr<GroupCommitter> committer_;  // used by the journal thread, or by step()
 
-  std::atomic<std::uint32_t> work_{0};  // counts publications; the journal thread sleeps on it
+  BatchGate gate_;
+  std::atomic<std::uint32_t> work_{0};  // counts reasons to go on; the journal thread sleeps on it
   std::atomic<bool> stopping_{false};
   std::thread journal_thread_;
   std::thread preparer_thread_;

@@ -67,6 +67,7 @@ class FakeEngine final : public Engine {
     waiting_.push_back(&operation);
     ++submitted_;
   }
+  void begin_batch(unsigned) noexcept override {}
   bool turn(unsigned) noexcept override {
     if (held_ || waiting_.empty()) return false;
     std::vector<Operation*> batch;
