@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -65,9 +66,10 @@ struct ExceptionPage {
   ExceptionId next;
 };
 
-// Everything known of an order.
+// Everything known of an order, or of payments kept for an id that no order has.
 struct Explanation {
-  Order order;
+  OrderId order_id;
+  std::optional<Order> order;
   std::vector<Refund> refunds;               // oldest first
   std::vector<PaymentException> exceptions;  // oldest first
 };

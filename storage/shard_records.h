@@ -53,6 +53,7 @@ class ShardRecords final : public RecordSource, public RecordSink {
                                 const std::function<bool(const PaymentException&)>& visit);
   // Oldest first.
   Result<std::vector<Refund>> refunds_of(const OrderId& order_id);
+  Result<std::vector<PaymentException>> exceptions_of(const OrderReference& reference);
   const std::vector<HouseAccount>& house() const noexcept { return house_; }
 
   Result<const Order*> order(const OrderId& id) override;
