@@ -48,6 +48,7 @@ enum class OutcomeCode : std::uint8_t {
   overloaded,
   storage_full,
   draining,
+  ledger_unbalanced,
   damaged,  // a stored record that it needs fails its checksum
 };
 

@@ -213,8 +213,10 @@ bool Checkpointer::sweep() {
       for (const auto& id : overdue) {
         if (group.shard(store_.map().of_id(id)) == nullptr) continue;
         group.execute(ExpireOrder{id}, outcome);
-        if (outcome.code == OutcomeCode::overloaded || outcome.code == OutcomeCode::storage_full)
+        if (outcome.code == OutcomeCode::overloaded || outcome.code == OutcomeCode::storage_full ||
+            outcome.code == OutcomeCode::ledger_unbalanced) {
           refused = true;
+        }
       }
     });
   }

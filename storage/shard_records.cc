@@ -143,6 +143,12 @@ Money ShardRecords::house_balance(LedgerAccountKind kind, const GatewayName& gat
   return {};
 }
 
+std::int64_t ShardRecords::ledger_sum() const noexcept {
+  std::int64_t sum = totals_.users.minor_units();
+  for (const auto& account : house_) sum += account.balance.minor_units();
+  return sum;
+}
+
 Result<void> ShardRecords::prepare(const Fact& fact) {
   if (const auto* changed = std::get_if<OrderChanged>(&fact)) {
     auto found = order(changed->order_id);

@@ -47,6 +47,8 @@ class ShardRecords final : public RecordSource, public RecordSink {
   std::size_t bytes() const noexcept { return changed_->bytes() + (frozen_ ? frozen_->bytes() : 0); }
   std::size_t changed_bytes() const noexcept { return changed_->bytes(); }
   std::uint8_t shard() const noexcept { return shard_; }
+  // Over all accounts of the shard, in minor units: zero at any moment.
+  std::int64_t ledger_sum() const noexcept;
 
   // Newest first, those before `before` (nil: all), until visit() says false.
   Result<void> visit_exceptions(const ExceptionId& before,
