@@ -9,6 +9,7 @@ from pathlib import Path
 
 from replies import REPOSITORY
 
+REPORT = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|: runtime error: )")
 READY_LINE = re.compile(r"recharged listening on http://(127\.0\.0\.1):([0-9]+)\n")
 
 
@@ -80,6 +81,12 @@ class Daemon:
     def log_tail(self):
         return self.log_file.read_text(encoding="utf-8", errors="replace")[-4000:]
 
+    def assert_no_report(self):
+        """Of a sanitizer, where the server was built with one."""
+        log = self.log_file.read_text(encoding="utf-8", errors="replace")
+        found = REPORT.search(log)
+        assert not found, log[max(0, found.start() - 200):found.start() + 4000]
+
     def running(self):
         return self.process is not None and self.process.poll() is None
 
@@ -106,6 +113,7 @@ class Daemon:
             self.signal(signal.SIGTERM)
         code = self.wait()
         self.process = None
+        self.assert_no_report()
         assert code == 0, f"exit {code} after SIGTERM\n" + self.log_tail()
 
     def kill(self):
@@ -113,6 +121,7 @@ class Daemon:
         self.process.wait()
         self.process.stdout.close()
         self.process = None
+        self.assert_no_report()
 
     def restart(self, kill=False, arguments=None):
         self.kill() if kill else self.stop()

@@ -1,9 +1,12 @@
 """Servers that are broken on purpose (tests/CMakeLists.txt), and the check that a test notices them."""
+import http.client
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from daemon import binary
+from conftest import SECRETS
+from daemon import Daemon, binary
 
 
 def broken_server(name):
@@ -13,7 +16,23 @@ def broken_server(name):
     return {"program": [str(program)]}
 
 
+@contextmanager
+def running(folder, config="", broken=None, secrets=SECRETS, **options):
+    """A server of its own. A broken one may end as it likes."""
+    daemon = Daemon(folder, secrets + config, **options, **(broken_server(broken) if broken else {}))
+    try:
+        yield daemon
+        if not broken:
+            daemon.stop()
+    finally:
+        if daemon.process is not None:
+            daemon.process.kill()
+            daemon.process.wait()
+            daemon.process.stdout.close()
+
+
 def must_fail(check, *arguments, **options):
     """check() is run on something that is broken on purpose: it must see that."""
-    with pytest.raises((AssertionError, OSError)):
+    with pytest.raises((AssertionError, OSError, http.client.HTTPException)) as seen:
         check(*arguments, **options)
+    print(f"seen: {str(seen.value)[:200]}")
