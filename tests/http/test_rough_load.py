@@ -111,12 +111,13 @@ def rough_load(folder, rng, drains=DRAINS, seconds=3.0 if LONG else 0.7, broken=
         api = Api(daemon.address)
         for payment in payments:
             if payment.acknowledged:
-                assert api.balance(payment.account) == 50, "an acknowledged payment was lost"
+                assert api.balance(payment.account) > 0, "an acknowledged payment was lost"
         for payment in payments:
             with Wire(daemon.address) as connection:
                 connection.send(payment.request)
                 expect(connection.read_reply("POST", PATH), 200)
-            assert api.balance(payment.account) == 50 and len(api.entries(payment.account)) == 1
+            assert api.balance(payment.account) == 50, f"credited {api.balance(payment.account)} instead of 50"
+            assert len(api.entries(payment.account)) == 1
         assert api.ledger_sum() == 0
         print(f"{len(payments)} payments, {sum(payment.acknowledged for payment in payments)} acknowledged under load")
 
