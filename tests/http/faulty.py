@@ -12,14 +12,19 @@ from daemon import Daemon, binary
 def broken_server(name):
     """As arguments for Daemon. They lie beside recharged."""
     program = Path(binary()).with_name(f"recharged_{name}")
-    assert program.is_file(), f"{program} is missing: build it"
+    if not program.is_file():
+        pytest.fail(f"{program} is missing: build it")  # which must_fail() does not take for a fault that was seen
     return {"program": [str(program)]}
 
 
 @contextmanager
 def running(folder, config="", broken=None, secrets=SECRETS, **options):
     """A server of its own. A broken one may end as it likes."""
-    daemon = Daemon(folder, secrets + config, **options, **(broken_server(broken) if broken else {}))
+    program = broken_server(broken) if broken else {}
+    try:
+        daemon = Daemon(folder, secrets + config, **options, **program)
+    except AssertionError as error:
+        pytest.fail(str(error))
     try:
         yield daemon
         if not broken:
