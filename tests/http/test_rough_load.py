@@ -80,7 +80,7 @@ def send_roughly(address, payments, rng, stop):
 
 
 def rough_load(folder, rng, drains=DRAINS, seconds=3.0 if LONG else 0.7, broken=None):
-    config = "tolerance_s = 0\n[store]\ncheckpoint_interval_ms = 100\n"  # goes on in [callback]
+    config = "tolerance_s = 0\n[store]\ncheckpoint_interval_ms = 300\n"  # goes on in [callback]
     with running(folder, config, arguments=["--threads", "2"], broken=broken) as daemon:
         payments = []
         for _ in range(drains):
