@@ -86,7 +86,10 @@ void apply_to_order(const OrderChanged& fact, Order& order) noexcept {
   if (fact.fields & kTransactionField) order.transaction_id = fact.transaction_id;
   if (fact.fields & kPaidAtField) order.paid_at = fact.paid_at;
   if (fact.fields & kRechargedAtField) order.recharged_at = fact.recharged_at;
-  if (fact.fields & kEndedAtField) order.ended_at = fact.ended_at;
+  if (fact.fields & kEndedAtField) {
+    order.ended_at = fact.ended_at;
+    order.ended_as = fact.status;
+  }
   if (fact.fields & kExceptionsField) order.exceptions = fact.exceptions;
   if (fact.fields & kRefundFields) {
     order.refunded = fact.refunded;
@@ -97,6 +100,7 @@ void apply_to_order(const OrderChanged& fact, Order& order) noexcept {
     order.evidence = fact.evidence;
     order.evidence_key = fact.evidence_key;
     order.evidence_at = fact.evidence_at;
+    order.evidence_scheme = fact.evidence_scheme;
   }
 }
 

@@ -40,9 +40,6 @@ struct SimulatePayment {
 
 enum class LatePolicy : std::uint8_t { review = 0, credit = 1, refund = 2 };
 
-// How a callback was signed.
-enum class SignatureScheme : std::uint8_t { fields = 0, standard_webhooks = 1, both = 2 };
-
 // A callback whose signature was verified, or a verified answer of a gateway.
 struct ReportPayment {
   OrderReference reference;  // the order id as sent

@@ -64,6 +64,7 @@ struct OrderChanged {
   Digest evidence{};
   KeyId evidence_key;
   Time evidence_at;
+  SignatureScheme evidence_scheme = SignatureScheme::fields;
 };
 
 struct TransferPosted {

@@ -168,6 +168,7 @@ void fact_fields(A& archive, T& fact, const Known& known) noexcept {
     fact.evidence = known.payment->evidence_digest;
     fact.evidence_key = known.payment->key_id;
     fact.evidence_at = known.now;
+    fact.evidence_scheme = known.payment->scheme;
   }
 }
 
@@ -190,9 +191,14 @@ void fact_fields(A& archive, T& fact, const Known& known) noexcept {
 }
 
 template <class A, Is<ExceptionOpened> T>
-void fact_fields(A& archive, T& fact, const Known&) noexcept {
+void fact_fields(A& archive, T& fact, const Known& known) noexcept {
   fields(archive, fact.exception);
   field(archive, fact.open_after);
+  if constexpr (A::kReads) {  // taken from the command
+    if (known.payment == nullptr) return;
+    fact.exception.sent_at = known.payment->sent_at.value_or(Time{});
+    fact.exception.evidence_scheme = known.payment->scheme;
+  }
 }
 
 template <class A, Is<ExceptionResolved> T>

@@ -14,6 +14,11 @@ std::string_view to_text(OrderStatus status) noexcept {
   return kStatusTexts[static_cast<std::size_t>(status)];
 }
 
+std::string_view to_text(SignatureScheme scheme) noexcept {
+  constexpr std::array<std::string_view, 3> texts = {"fields", "standard_webhooks", "both"};
+  return texts[static_cast<std::size_t>(scheme)];
+}
+
 Result<OrderStatus> parse_order_status(std::string_view text) noexcept {
   for (std::size_t i = 0; i < kStatusTexts.size(); ++i) {
     if (kStatusTexts[i] == text) return static_cast<OrderStatus>(i);

@@ -42,6 +42,10 @@ constexpr bool awaits_payment(OrderStatus status) noexcept {
   return status == OrderStatus::pending || status == OrderStatus::failed;
 }
 
+// How a callback was signed. Stored as a byte: the values never change.
+enum class SignatureScheme : std::uint8_t { fields = 0, standard_webhooks = 1, both = 2 };
+std::string_view to_text(SignatureScheme scheme) noexcept;
+
 struct Order {
   OrderId id;  // carries the time of placing and the shard
   Account account;
@@ -55,11 +59,13 @@ struct Order {
   TransactionId transaction_id;
   GatewayName gateway;
   Subject subject;
-  OrderId previous;              // the account's order before this one; nil: its first
-  Digest evidence{};             // of the callback that decided the payment, as received
-  KeyId evidence_key;            // which secret verified it; empty: no callback yet
-  Time evidence_at;              // its arrival
-  std::uint16_t exceptions = 0;  // kept for this order, resolved ones included
+  OrderId previous;    // the account's order before this one; nil: its first
+  Digest evidence{};   // of the callback that decided the payment, as received
+  KeyId evidence_key;  // which secret verified it; empty: no callback yet
+  Time evidence_at;    // its arrival
+  SignatureScheme evidence_scheme = SignatureScheme::fields;
+  OrderStatus ended_as = OrderStatus::pending;  // what it became at ended_at
+  std::uint16_t exceptions = 0;                 // kept for this order, resolved ones included
   OrderStatus status = OrderStatus::pending;
   Currency currency;
   std::uint32_t merchant = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -47,6 +48,7 @@ enum class OutcomeCode : std::uint8_t {
   overloaded,
   storage_full,
   draining,
+  ledger_unbalanced,
   damaged,  // a stored record that it needs fails its checksum
 };
 
@@ -65,9 +67,10 @@ struct ExceptionPage {
   ExceptionId next;
 };
 
-// Everything known of an order.
+// Everything known of an order, or of payments kept for an id that no order has.
 struct Explanation {
-  Order order;
+  OrderId order_id;
+  std::optional<Order> order;
   std::vector<Refund> refunds;               // oldest first
   std::vector<PaymentException> exceptions;  // oldest first
 };

@@ -10,6 +10,7 @@
 #include "core/digest.h"
 #include "core/money.h"
 #include "core/names.h"
+#include "core/order.h"
 #include "core/time.h"
 #include "core/uuid.h"
 
@@ -49,8 +50,10 @@ struct PaymentException {
   TransactionId transaction_id;
   Money amount;
   Time paid_at;  // as the gateway says; not reached: it said nothing
+  Time sent_at;  // signed time of that sending; not reached: not checked
   Digest evidence{};
   KeyId evidence_key;
+  SignatureScheme evidence_scheme = SignatureScheme::fields;
   ExceptionAction action = ExceptionAction::none;
   Time resolved_at;
   Note note;

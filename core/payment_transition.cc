@@ -38,6 +38,7 @@ void Decider::take_evidence(OrderChanged& change, const ReportPayment& command) 
   change.evidence = command.evidence_digest;
   change.evidence_key = command.key_id;
   change.evidence_at = now();
+  change.evidence_scheme = command.scheme;
 }
 
 void Decider::operator()(const SimulatePayment& command) {
@@ -225,8 +226,10 @@ void Decider::keep(const ReportPayment& command, ExceptionKind kind, OutcomeCode
   exception.transaction_id = command.transaction_id;
   exception.amount = command.amount;
   exception.paid_at = command.paid_at.value_or(Time{});
+  exception.sent_at = command.sent_at.value_or(Time{});
   exception.evidence = command.evidence_digest;
   exception.evidence_key = command.key_id;
+  exception.evidence_scheme = command.scheme;
   exception.currency = command.currency;
   exception.merchant = command.merchant;
   if (!post(TransferKind::payment_kept, house(LedgerAccountKind::clearing, gateway),

@@ -72,6 +72,7 @@ void Application::open() {
   for (const GatewayKeys& gate : keys.gateways) gate_names_.push_back(gate.gateway);
   server_ = std::make_unique<HttpServer>(settings_, *opened_.engine, service_, keys);
   service_.is_ready = [this] { return !server_->is_draining(); };
+  service_.ledger_balanced = opened_.ledger_balanced;
   service_.metrics_page = [this] { return metrics_page(); };
   server_->start();
 }

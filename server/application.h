@@ -23,6 +23,7 @@ class StoreError : public std::runtime_error {
 struct OpenedEngine {
   std::unique_ptr<Engine> engine;
   std::function<StorageMetrics()> metrics;  // on any thread
+  std::function<bool()> ledger_balanced;    // likewise; false: changes are refused
   std::function<void()> close;              // after the io threads ended: what was acknowledged is on disk
 };
 

@@ -25,7 +25,8 @@ namespace recharge {
 // What all io threads share, and read only.
 struct ServiceState {
   std::function<std::string()> metrics_page;
-  std::function<bool()> is_ready;  // not draining, and the store takes changes
+  std::function<bool()> is_ready;  // not draining
+  std::function<bool()> ledger_balanced;
 };
 
 struct HandlerContext {

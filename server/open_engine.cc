@@ -23,6 +23,7 @@ OpenedEngine open_engine(const Settings& settings, unsigned threads,
   options.checkpointer.idempotency_retention_ms = settings.orders.idempotency_retention_ms;
   options.on_fatal = std::move(on_fatal);
   options.on_warning = [](const std::string& text) { log_warning(text); };
+  options.on_unbalanced = [](const std::string& text) { log_error(text); };
 
   auto opened = ShardedEngine::open(files, std::move(options));
   if (!opened) throw StoreError(opened.error().to_text());
@@ -36,6 +37,7 @@ OpenedEngine open_engine(const Settings& settings, unsigned threads,
   OpenedEngine result;
   result.engine = std::move(*opened);
   result.metrics = [engine] { return engine->storage_metrics(); };
+  result.ledger_balanced = [engine] { return engine->ledger_balanced(); };
   result.close = [engine] {
     engine->io_threads_ended();
     engine->stop();

@@ -5,103 +5,105 @@
 #include <vector>
 
 #include "core/digest.h"
+#include "server/order_history.h"
 
 namespace recharge {
 namespace {
 
-struct Evidence {
-  std::string_view gateway;
-  std::string_view key_id;
-  const Digest* digest = nullptr;
-};
-
-struct Happening {
-  Time at;
-  std::string event;
-  Evidence evidence;
-};
-
 struct Outlook {
-  std::string_view missing;  // empty: nothing
-  std::string_view next_action;
+  std::string missing = {};  // empty: nothing
+  std::string next_action = {};
 };
 
-bool was_verified(const Order& order) { return !order.evidence_key.empty(); }
+constexpr std::string_view kSendAgain =
+    "have the gateway send its callback again; one with an invalid signature leaves no trace here, only in "
+    "the log and in recharge_callbacks_total";
 
-Evidence evidence_of(const Order& order) {
-  if (!was_verified(order)) return {order.gateway.view(), {}, nullptr};
-  return {order.gateway.view(), order.evidence_key.view(), &order.evidence};
+// What an operator weighs, before the command that does it.
+std::string_view advice(const PaymentException& kept) {
+  switch (kept.kind) {
+    case ExceptionKind::late_payment:
+      return "credit it, or refund the payer";
+    case ExceptionKind::duplicate_payment:
+      return "refund the payer, or credit the second payment as well";
+    case ExceptionKind::amount_mismatch:
+      return "have the gateway send the right amount, which is then credited by itself; or credit what came, "
+             "or refund the payer";
+    case ExceptionKind::gateway_mismatch:
+      return "ask the gateway that reported it; then credit it, or refund the payer";
+    case ExceptionKind::unknown_order:
+      return "find out what was paid for; no account can be credited, so refund the payer, or dismiss it";
+    case ExceptionKind::stale_callback:
+      return "have the gateway sign and send it again, which is then decided afresh by itself; or decide";
+    case ExceptionKind::balance_limit:
+      return "refund the payer, or credit it when the balance has room";
+  }
+  return {};
 }
 
-std::vector<Happening> happenings(const Explanation& explanation) {
-  const Order& order = explanation.order;
-  std::vector<Happening> all;
-  all.push_back({order.created_at(), "order placed", {}});
-  if (order.paid_at.reached() && !is_credited(order.status)) {
-    all.push_back({order.paid_at, "payment simulated", {order.gateway.view(), {}, nullptr}});
-  } else if (order.paid_at.reached() && order.paid_at != order.recharged_at) {
-    all.push_back({order.paid_at, "paid, as the gateway says", evidence_of(order)});
-  }
-  if (order.ended_at.reached()) {
-    const bool failed = order.status == OrderStatus::failed;
-    const std::string_view event = order.status == OrderStatus::closed    ? "order closed"
-                                   : order.status == OrderStatus::expired ? "order expired"
-                                   : failed                               ? "payment failed"
-                                                                          : "payment attempt ended";
-    all.push_back({order.ended_at, std::string(event), failed ? evidence_of(order) : Evidence{}});
-  }
-  if (order.recharged_at.reached())
-    all.push_back({order.recharged_at, "balance recharged", evidence_of(order)});
-  for (const Refund& refund : explanation.refunds) {
-    const std::string what =
-        "refund " + std::string(refund.refund_id.view()) + " of " + to_text(refund.amount);
-    all.push_back({refund.created_at, what + " requested", {}});
-    if (!refund.settled_at.reached()) continue;
-    const std::string_view end = refund.status == RefundStatus::failed ? " failed" : " settled";
-    all.push_back({refund.settled_at, what + std::string(end), {}});
-  }
-  for (const PaymentException& kept : explanation.exceptions) {
-    const std::string kind(to_text(kept.kind));
-    all.push_back({kept.created_at(),
-                   "exception " + kind + " opened",
-                   {kept.gateway.view(), kept.evidence_key.view(), &kept.evidence}});
-    if (kept.resolved_at.reached()) {
-      all.push_back(
-          {kept.resolved_at, "exception " + kind + " resolved: " + std::string(to_text(kept.action)), {}});
-    }
-  }
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
-  return all;
+Outlook outlook_on(const PaymentException& kept, std::size_t open) {
+  const std::string id = kept.id.to_text();
+  const std::string_view actions = kept.order_id.is_nil() ? "refund|dismiss" : "credit|refund|dismiss";
+  Outlook ahead{"a decision on the payment kept as " + std::string(to_text(kept.kind)), {}};
+  ahead.next_action.append(advice(kept)).append(": recharge exceptions resolve ").append(id);
+  ahead.next_action.append(" --action ").append(actions);
+  ahead.next_action.append(", or POST /api/exceptions/").append(id).append("/resolve");
+  if (open > 1) ahead.next_action += "; " + std::to_string(open - 1) + " more: recharge exceptions list";
+  return ahead;
 }
 
-Outlook outlook(const Explanation& explanation) {
-  const bool open = std::any_of(explanation.exceptions.begin(), explanation.exceptions.end(),
-                                [](const PaymentException& kept) { return kept.is_open(); });
-  if (open) {
-    return {"a decision on a payment kept for review",
-            "resolve the open exception: POST /api/exceptions/{exception_id}/resolve"};
-  }
-  const bool pending =
-      std::any_of(explanation.refunds.begin(), explanation.refunds.end(),
-                  [](const Refund& refund) { return refund.status == RefundStatus::pending; });
-  if (pending) return {"the gateway's answer to a refund", "wait, or ask the gateway about the refund"};
-  switch (explanation.order.status) {
+Outlook outlook_on(const Order& order) {
+  const std::string id = order.id.to_text();
+  switch (order.status) {
     case OrderStatus::pending:
-      return {"a payment and its verified callback", "pay the order before it expires"};
+      return {"a payment and its verified callback", "pay by " + to_rfc3339(order.expires_at) +
+                                                         ": recharge pay " + id + "; if it is paid, " +
+                                                         std::string(kSendAgain)};
     case OrderStatus::paid:
-      return {"the gateway's verified callback",
-              "have the gateway send its callback again, if it does not come"};
+      return {"the gateway's verified callback", std::string(kSendAgain)};
     case OrderStatus::failed:
-      return {"a payment that succeeds", "pay again before the order expires"};
+      return {"a payment that succeeds",
+              "pay again by " + to_rfc3339(order.expires_at) + ": recharge pay " + id};
     case OrderStatus::closed:
+      return {{},
+              "place a new order, if the money is still wanted; if it is paid, " + std::string(kSendAgain) +
+                  ": the payment is then kept for review"};
     case OrderStatus::expired:
-      return {{}, "place a new order, if the money is still wanted"};
+      return {{},
+              "place a new order, if the money is still wanted; if it is paid, " + std::string(kSendAgain) +
+                  ": it is credited if it was paid in time, and kept for review if not"};
     case OrderStatus::recharged:
     case OrderStatus::refunded:
     case OrderStatus::partially_refunded:
       break;
   }
   return {};
+}
+
+Outlook outlook(const Explanation& explanation) {
+  const auto& kept = explanation.exceptions;
+  const auto is_open = [](const PaymentException& exception) { return exception.is_open(); };
+  if (const auto first = std::find_if(kept.begin(), kept.end(), is_open); first != kept.end()) {
+    return outlook_on(*first, static_cast<std::size_t>(std::count_if(first, kept.end(), is_open)));
+  }
+  if (!explanation.order) return {};
+  for (const Refund& refund : explanation.refunds) {
+    if (refund.status != RefundStatus::pending) continue;
+    return {"the gateway's answer to the refund " + std::string(refund.refund_id.view()),
+            "wait, or ask the gateway about the refund"};
+  }
+  const auto credited = [](const PaymentException& exception) {
+    return exception.action == ExceptionAction::credit;
+  };
+  const Order& order = *explanation.order;
+  if (std::any_of(kept.begin(), kept.end(), credited) && !is_credited(order.status)) {
+    // The decision moved the money; the order itself stays as it was.
+    if (!awaits_payment(order.status)) return {};
+    return {{},
+            "none is needed, the payment was credited by decision; to end the order: recharge order close " +
+                order.id.to_text()};
+  }
+  return outlook_on(order);
 }
 
 void write_happening(JsonText& json, const Happening& happening) {
@@ -112,19 +114,26 @@ void write_happening(JsonText& json, const Happening& happening) {
   } else {
     json.begin_object().name("gateway").text_or_null(evidence.gateway);
     json.name("key_id").text_or_null(evidence.key_id);
+    json.name("scheme").text_or_null(evidence.scheme);
     json.name("digest").text_or_null(evidence.digest == nullptr ? std::string()
                                                                 : digest_hex(*evidence.digest));
     json.end_object();
   }
+  if (!happening.expected.empty()) {
+    json.name("expected").text(happening.expected).name("came").text(happening.came);
+  }
+  if (!happening.exception_id.is_nil()) json.name("exception_id").text(happening.exception_id.to_text());
   json.end_object();
 }
 
 }  // namespace
 
 void write_explanation(JsonText& json, const Explanation& explanation) {
-  json.begin_object().name("code").integer(200).name("order_id").text(explanation.order.id.to_text());
-  json.name("status").text(to_text(explanation.order.status)).name("steps").begin_array();
-  for (const Happening& happening : happenings(explanation)) write_happening(json, happening);
+  json.begin_object().name("code").integer(200).name("order_id").text(explanation.order_id.to_text());
+  json.name("status").text_or_null(explanation.order ? to_text(explanation.order->status)
+                                                     : std::string_view());
+  json.name("steps").begin_array();
+  for (const Happening& happening : order_history(explanation)) write_happening(json, happening);
   const Outlook ahead = outlook(explanation);
   json.end_array().name("missing").text_or_null(ahead.missing);
   json.name("next_action").text_or_null(ahead.next_action).end_object();

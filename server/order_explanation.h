@@ -1,5 +1,5 @@
-// Purpose: what happened to an order, from the facts that were kept, and what it still waits for, in plain
-// words.
+// Purpose: what happened to an order, from the facts that were kept, what it still waits for, and what to do
+// next, in plain words. Also of payments kept for an id that no order has: then its status is null.
 #pragma once
 
 #include "core/outcome.h"

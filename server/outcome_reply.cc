@@ -62,6 +62,9 @@ constexpr Row kRows[] = {
      "storage_full",
      {503, "storage_full", "The store is out of space, try again later"}},
     {OutcomeCode::draining, "draining", {503, "draining", "Shutting down, try again"}},
+    {OutcomeCode::ledger_unbalanced,
+     "ledger_unbalanced",
+     {503, "ledger_unbalanced", "The sum of the ledger is not zero: no changes are made"}},
     {OutcomeCode::damaged, "damaged", {500, "internal_error", "A stored record is damaged"}},
 };
 

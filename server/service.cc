@@ -1,6 +1,7 @@
 // GET /livez, /readyz, /metrics, /openapi.json
 #include "server/handler.h"
 #include "server/openapi.h"
+#include "server/outcome_reply.h"
 
 namespace recharge {
 
@@ -12,6 +13,9 @@ Step livez(const Request&, std::string_view, HandlerContext&, Operation&, Reply&
 Step readyz(const Request&, std::string_view, HandlerContext& context, Operation&, Reply& reply) {
   if (context.service.is_ready && !context.service.is_ready()) {
     reply.fail(503, "draining", "Shutting down");
+  } else if (context.service.ledger_balanced && !context.service.ledger_balanced()) {
+    const OutcomeReply why = reply_for(OutcomeCode::ledger_unbalanced);
+    reply.fail(why.status, why.error, why.message);
   } else {
     reply.fixed_body = R"({"code":200,"msg":"Ready"})";
   }

@@ -139,6 +139,7 @@ StorageResult<std::unique_ptr<ShardedEngine>> ShardedEngine::open(FileSystem& fi
   for (auto& lane : self->lanes_) {
     lane->group = &self->store_->group(lane->index);
     lane->group->set_now(wall_clock());
+    self->publish_totals(*lane, true);  // also: whether they add up
   }
   auto& checkpoints = self->options_.checkpointer;
   checkpoints.wall_clock = wall_clock;
@@ -198,6 +199,7 @@ Time ShardedEngine::now(unsigned thread) const noexcept {
   if (!lane.now_is_fresh) {
     lane.group->set_now(wall_clock());
     lane.now_is_fresh = true;
+    if (unbalanced_.load(std::memory_order_relaxed)) lane.group->refuse_changes();
   }
   return lane.group->now();
 }
@@ -429,11 +431,20 @@ void ShardedEngine::publish_totals(Lane& lane, bool going_to_sleep) noexcept {
     const auto& counted = shard->totals();
     for (std::size_t i = 0; i < kOrderStatuses; ++i) totals.orders[i] += counted.orders[i];
     for (std::size_t i = 0; i < kExceptionKinds; ++i) totals.open_exceptions[i] += counted.open_exceptions[i];
-    totals.ledger_sum += counted.users.minor_units();
-    for (const auto& account : shard->house()) totals.ledger_sum += account.balance.minor_units();
+    const auto sum = shard->ledger_sum();
+    if (sum != 0) stop_changes(*shard);
+    totals.ledger_sum += sum;
   }
   const std::lock_guard lock(lane.totals_mutex);
   lane.totals = totals;
+}
+
+// Every thread learns of it with its next batch.
+void ShardedEngine::stop_changes(const ShardRecords& shard) {
+  if (unbalanced_.exchange(true) || !options_.on_unbalanced) return;
+  options_.on_unbalanced("the ledger of shard " + std::to_string(shard.shard()) + " sums to " +
+                         std::to_string(shard.ledger_sum()) +
+                         " minor units instead of zero: no changes are made until it is mended");
 }
 
 StorageMetrics ShardedEngine::storage_metrics() {

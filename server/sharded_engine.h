@@ -31,6 +31,7 @@ class ShardedEngine final : public Engine, public ShardOwners {
     CheckpointerOptions checkpointer;                         // its callbacks are set by the engine
     std::function<void(const std::string& reason)> on_fatal;  // once, on any thread; the process must end
     std::function<void(const std::string& reason)> on_warning;
+    std::function<void(const std::string& reason)> on_unbalanced;  // once, on any io thread
   };
 
   static StorageResult<std::unique_ptr<ShardedEngine>> open(FileSystem& files, Options options);
@@ -44,6 +45,8 @@ class ShardedEngine final : public Engine, public ShardOwners {
   Store& store() noexcept { return *store_; }
   bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
   bool storage_full() const noexcept;
+  // False for good once the ledger of a shard did not add up to zero: changes are refused.
+  bool ledger_balanced() const noexcept { return !unbalanced_.load(std::memory_order_acquire); }
 
   unsigned threads() const noexcept override { return static_cast<unsigned>(lanes_.size()); }
   void submit(unsigned thread, Operation& operation) noexcept override;
@@ -77,6 +80,7 @@ class ShardedEngine final : public Engine, public ShardOwners {
   void complete(Lane& lane, Operation& operation) noexcept;
   bool has_work(Lane& lane) noexcept;
   void publish_totals(Lane& lane, bool going_to_sleep) noexcept;
+  void stop_changes(const ShardRecords& shard);
   void wake(Lane& lane) noexcept;
   void fail(const std::string& reason);
 
@@ -87,6 +91,7 @@ class ShardedEngine final : public Engine, public ShardOwners {
   StorageMeter meter_;
   std::atomic<bool> ended_{false};
   std::atomic<bool> failed_{false};
+  std::atomic<bool> unbalanced_{false};
   std::atomic<bool> started_{false};
 };
 

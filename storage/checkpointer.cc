@@ -88,7 +88,7 @@ bool Checkpointer::due(std::int64_t waited_ms) {
   if (waited_ms >= options_.interval_ms)
     return has_pending_ || !(store_.journal().durable_position() == written_);
   if (has_pending_ || waited_ms < kTickMs) return false;
-  std::size_t bytes = 0;
+  std::atomic<std::size_t> bytes{0};  // the owners may count at the same time
   owners_.run_on_each([&bytes](unsigned, ShardGroup& group) { bytes += group.changed_bytes(); });
   return bytes >= options_.changed_bytes;
 }
@@ -210,8 +210,10 @@ bool Checkpointer::sweep() {
       for (const auto& id : overdue) {
         if (group.shard(store_.map().of_id(id)) == nullptr) continue;
         group.execute(ExpireOrder{id}, outcome);
-        if (outcome.code == OutcomeCode::overloaded || outcome.code == OutcomeCode::storage_full)
+        if (outcome.code == OutcomeCode::overloaded || outcome.code == OutcomeCode::storage_full ||
+            outcome.code == OutcomeCode::ledger_unbalanced) {
           refused = true;
+        }
       }
     });
   }

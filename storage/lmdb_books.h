@@ -13,7 +13,7 @@
 namespace recharge {
 
 // The layout of keys and values. Books of an older one are made anew from the journal; there is no migration.
-constexpr std::uint32_t kBooksSchema = 1;
+constexpr std::uint32_t kBooksSchema = 2;
 
 class LmdbBooks final : public Books {
  public:

@@ -49,6 +49,10 @@ std::uint64_t ShardGroup::execute(const Command& command, Outcome& outcome) noex
 }
 
 std::uint64_t ShardGroup::execute_change(const Command& command, Outcome& outcome) {
+  if (refuses_changes_) {
+    outcome.code = OutcomeCode::ledger_unbalanced;
+    return 0;
+  }
   if (!admit(command)) {
     outcome.code = OutcomeCode::overloaded;
     return 0;

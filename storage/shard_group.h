@@ -40,6 +40,9 @@ class ShardGroup {
   void set_now(Time now) noexcept { now_ = now > now_ ? now : now_; }
   Time now() const noexcept { return now_; }
 
+  // From now on: the books no longer add up, and nothing is added to them. Reads go on.
+  void refuse_changes() noexcept { refuses_changes_ = true; }
+
   // Executes the command. The outcome may be shown once the journal is durable up to the number that is
   // returned. REQUIRES: the command's shard is one of this group, or the command is over all shards: then it
   // covers the group's.
@@ -78,6 +81,7 @@ class ShardGroup {
   std::vector<OrderId> overdue_;  // met by a read, to be expired before it answers
   std::size_t held_bytes_ = 0;    // as of the last count
   unsigned until_count_ = 0;
+  bool refuses_changes_ = false;
 };
 
 // The pages of several groups as one, newest first.

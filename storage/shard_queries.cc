@@ -24,7 +24,9 @@ void show_as_expired(Outcome& outcome, Time now) noexcept {
     order.ended_at = order.expires_at;
   };
   if (auto* order = std::get_if<Order>(&outcome.shown)) expire(*order);
-  if (auto* explanation = std::get_if<Explanation>(&outcome.shown)) expire(explanation->order);
+  if (auto* explanation = std::get_if<Explanation>(&outcome.shown)) {
+    if (explanation->order) expire(*explanation->order);
+  }
   if (auto* page = std::get_if<OrderPage>(&outcome.shown)) {
     for (auto& order : page->orders) expire(order);
   }
@@ -81,24 +83,25 @@ Result<void> ShardGroup::read(ShardRecords& records, const ReadOrder& command, O
 
 Result<void> ShardGroup::read(ShardRecords& records, const ExplainOrder& command, Outcome& outcome) {
   RECHARGE_GET(order, records.order(command.order_id));
-  outcome.code = order == nullptr ? OutcomeCode::order_not_found : OutcomeCode::found;
-  if (order == nullptr) return {};
-  if (order->is_overdue(now_)) overdue_.push_back(order->id);
   Explanation explanation;
-  explanation.order = *order;
-  if (is_credited(explanation.order.status)) {  // a refund that failed leaves no amount behind
+  explanation.order_id = command.order_id;
+  if (order != nullptr) {
+    if (order->is_overdue(now_)) overdue_.push_back(order->id);
+    explanation.order = *order;
+  }
+  if (explanation.order && is_credited(explanation.order->status)) {  // one that failed leaves no amount
     RECHARGE_GET(refunds, records.refunds_of(command.order_id));
     explanation.refunds = std::move(refunds);
   }
-  if (const auto kept = explanation.order.exceptions; kept > 0) {
-    const auto done = records.visit_exceptions({}, [&](const PaymentException& exception) {
-      if (exception.order_id == command.order_id) explanation.exceptions.push_back(exception);
-      return explanation.exceptions.size() < kept && exception.created_at() >= explanation.order.created_at();
-    });
-    if (!done) return done.error();
-    std::reverse(explanation.exceptions.begin(), explanation.exceptions.end());
+  if (!explanation.order || explanation.order->exceptions > 0) {
+    OrderReference reference;
+    RECHARGE_CHECK(reference.assign(command.order_id.to_text()));
+    RECHARGE_GET(exceptions, records.exceptions_of(reference));
+    explanation.exceptions = std::move(exceptions);
   }
-  outcome.shown = std::move(explanation);
+  const bool known = explanation.order || !explanation.exceptions.empty();
+  outcome.code = known ? OutcomeCode::found : OutcomeCode::order_not_found;
+  if (known) outcome.shown = std::move(explanation);
   return {};
 }
 

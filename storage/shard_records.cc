@@ -1,6 +1,5 @@
 #include "storage/shard_records.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "core/check.h"
@@ -144,6 +143,12 @@ Money ShardRecords::house_balance(LedgerAccountKind kind, const GatewayName& gat
   return {};
 }
 
+std::int64_t ShardRecords::ledger_sum() const noexcept {
+  std::int64_t sum = totals_.users.minor_units();
+  for (const auto& account : house_) sum += account.balance.minor_units();
+  return sum;
+}
+
 Result<void> ShardRecords::prepare(const Fact& fact) {
   if (const auto* changed = std::get_if<OrderChanged>(&fact)) {
     auto found = order(changed->order_id);
@@ -278,66 +283,6 @@ void ShardRecords::put(const Debit& debit) noexcept {
 void ShardRecords::put(const IdempotencyRecord& record) noexcept {
   mark_changed();
   changed_->idempotency.insert_or_assign(record.key, Changed<IdempotencyRecord>{record, change_number_});
-}
-
-Result<void> ShardRecords::visit_exceptions(const ExceptionId& before,
-                                            const std::function<bool(const PaymentException&)>& visit) {
-  // Three sources in descending order; the newer source wins where two hold the same exception.
-  ExceptionId last = before;
-  if (last.is_nil()) last.bytes.fill(0xff);
-  const auto newest_below = [](const auto& map, const ExceptionId& id) -> const Changed<PaymentException>* {
-    auto at = map.lower_bound(id);
-    return at == map.begin() ? nullptr : &std::prev(at)->second;
-  };
-  for (;;) {
-    const auto* changed = newest_below(changed_->exceptions, last);
-    const auto* frozen = frozen_ ? newest_below(frozen_->exceptions, last) : nullptr;
-    auto row = books_->last_before(Table::exceptions, exception_row_key(shard_, last));
-    if (!row) return row.error();
-    PaymentException stored;
-    const bool has_row = row->has_value() && (*row)->key[0] == std::byte{shard_};
-    if (has_row) {
-      if (auto done = codec_.decode((*row)->key, (*row)->value, stored); !done) return done.error();
-    }
-    const PaymentException* newest = has_row ? &stored : nullptr;
-    for (const auto* entry : {frozen, changed}) {
-      if (entry == nullptr || (newest != nullptr && entry->record.id < newest->id)) continue;
-      newest = read(*entry);
-    }
-    if (newest == nullptr) return {};
-    last = newest->id;
-    if (!visit(*newest)) return {};
-  }
-}
-
-Result<std::vector<Refund>> ShardRecords::refunds_of(const OrderId& order_id) {
-  std::map<RefundKey, Refund> found;
-  StoredKey from = order_key(order_id);
-  for (;;) {
-    auto row = books_->first_from(Table::refunds, from);
-    if (!row) return row.error();
-    if (!row->has_value() || (*row)->key.size() < order_id.bytes.size() ||
-        std::memcmp((*row)->key.data(), order_id.bytes.data(), order_id.bytes.size()) != 0) {
-      break;
-    }
-    Refund refund;
-    if (auto done = codec_.decode((*row)->key, (*row)->value, refund); !done) return done.error();
-    found.insert_or_assign(RefundKey{refund.order_id, refund.refund_id}, refund);
-    from.assign((*row)->key.begin(), (*row)->key.end());
-    from.push_back(std::byte{0});
-  }
-  for (const auto* set : {frozen_.get(), static_cast<const ChangeSet*>(changed_.get())}) {
-    if (set == nullptr) continue;
-    for (auto at = set->refunds.lower_bound(RefundKey{order_id, {}});
-         at != set->refunds.end() && at->first.order_id == order_id; ++at) {
-      found.insert_or_assign(at->first, *read(at->second));
-    }
-  }
-  std::vector<Refund> refunds;
-  for (const auto& [key, refund] : found) refunds.push_back(refund);
-  std::stable_sort(refunds.begin(), refunds.end(),
-                   [](const Refund& a, const Refund& b) { return a.created_at < b.created_at; });
-  return refunds;
 }
 
 }  // namespace recharge

@@ -47,12 +47,15 @@ class ShardRecords final : public RecordSource, public RecordSink {
   std::size_t bytes() const noexcept { return changed_->bytes() + (frozen_ ? frozen_->bytes() : 0); }
   std::size_t changed_bytes() const noexcept { return changed_->bytes(); }
   std::uint8_t shard() const noexcept { return shard_; }
+  // Over all accounts of the shard, in minor units: zero at any moment.
+  std::int64_t ledger_sum() const noexcept;
 
   // Newest first, those before `before` (nil: all), until visit() says false.
   Result<void> visit_exceptions(const ExceptionId& before,
                                 const std::function<bool(const PaymentException&)>& visit);
   // Oldest first.
   Result<std::vector<Refund>> refunds_of(const OrderId& order_id);
+  Result<std::vector<PaymentException>> exceptions_of(const OrderReference& reference);
   const std::vector<HouseAccount>& house() const noexcept { return house_; }
 
   Result<const Order*> order(const OrderId& id) override;

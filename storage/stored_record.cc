@@ -55,6 +55,8 @@ void roomy(A& archive, auto& text, std::size_t room) noexcept {
 template <class A, Is<Order> T>
 void stored(A& archive, T& order) noexcept {
   enumerated(archive, order.status, OrderStatus::partially_refunded);
+  enumerated(archive, order.ended_as, OrderStatus::partially_refunded);
+  enumerated(archive, order.evidence_scheme, SignatureScheme::both);
   wide<std::uint16_t>(archive, order.exceptions);
   wide<std::uint16_t>(archive, order.currency.number);
   wide<std::uint32_t>(archive, order.merchant);
@@ -85,9 +87,16 @@ void stored(A& archive, T& account) noexcept {
 }
 
 template <class A, class T>
-requires Is<T, Transfer> || Is<T, Refund> || Is<T, Debit> || Is<T, PaymentException> ||
-    Is<T, IdempotencyRecord>
+requires Is<T, Transfer> || Is<T, Refund> || Is<T, Debit> || Is<T, IdempotencyRecord>
 void stored(A& archive, T& record) noexcept { fields(archive, record); }
+
+// In the journal the last two stand in the command of the same record.
+template <class A, Is<PaymentException> T>
+void stored(A& archive, T& exception) noexcept {
+  fields(archive, exception);
+  field(archive, exception.sent_at);
+  enumerated(archive, exception.evidence_scheme, SignatureScheme::both);
+}
 
 template <class A, Is<ExceptionKeyRow> T>
 void stored(A& archive, T& row) noexcept {

@@ -30,10 +30,30 @@ std::string show_orders(const std::string& body) {
   return out;
 }
 
-std::string show_explanation(const std::string& body) {
+// A step's line, and below it what there is of its details.
+std::string show_step(const std::string& step) {
   std::string out =
-      json_member(body, "order_id").value_or("-") + "  " + json_member(body, "status").value_or("-") + '\n';
-  out += describe_list(json_member(body, "steps").value_or("[]"), {"at", "event", "evidence"});
+      json_member(step, "at").value_or("-") + "  " + json_member(step, "event").value_or("-") + '\n';
+  const auto add = [&out](const std::string& name, const std::string& text) {
+    out += "    " + name + std::string(10 - name.size(), ' ') + text + '\n';
+  };
+  for (const char* name : {"expected", "came"}) {
+    if (const auto text = json_member(step, name)) add(name, *text);
+  }
+  const std::string evidence = json_member(step, "evidence").value_or("");
+  std::string known;
+  for (const char* name : {"gateway", "key_id", "scheme", "digest"}) {
+    const auto text = json_member(evidence, name);
+    if (text) known += (known.empty() ? "" : ", ") + std::string(name) + " " + *text;
+  }
+  if (!known.empty()) add("evidence", known);
+  return out;
+}
+
+std::string show_explanation(const std::string& body) {
+  std::string out = json_member(body, "order_id").value_or("-") + "  " +
+                    json_member(body, "status").value_or("no such order") + '\n';
+  for (const auto& step : json_elements(json_member(body, "steps").value_or("[]"))) out += show_step(step);
   if (const auto missing = json_member(body, "missing")) out += "missing      " + *missing + '\n';
   if (const auto next = json_member(body, "next_action")) out += "next action  " + *next + '\n';
   return out;

@@ -168,6 +168,7 @@ class GoldenRecords {
     opened.exception.amount = command.amount;
     opened.exception.evidence = command.evidence_digest;
     opened.exception.evidence_key = command.key_id;
+    opened.exception.evidence_scheme = command.scheme;
     opened.exception.currency = kCny;
     opened.open_after = 3;
     return record(command, {transfer, opened});

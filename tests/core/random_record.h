@@ -194,13 +194,19 @@ class RandomRecord {
       kept.evidence = payment()->evidence_digest;
       kept.evidence_key = payment()->key_id;
       kept.evidence_at = now;
+      kept.evidence_scheme = payment()->scheme;
     }
     fact = kept;
   }
   void settle(TransferPosted& fact) { fact.transfer.order_id = share(fact.transfer.order_id); }
   void settle(ExceptionOpened& fact) {
-    if (auto* report = std::get_if<ReportPayment>(&made_.record.command))
-      report->exception_id = fact.exception.id;
+    fact.exception.sent_at = {};
+    fact.exception.evidence_scheme = {};
+    auto* report = std::get_if<ReportPayment>(&made_.record.command);
+    if (report == nullptr) return;
+    report->exception_id = fact.exception.id;
+    fact.exception.sent_at = report->sent_at.value_or(Time{});
+    fact.exception.evidence_scheme = report->scheme;
   }
 
   // Mostly a record's facts speak of its command's order.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from replies import REPOSITORY
 
+REPORT = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|: runtime error: )")
 READY_LINE = re.compile(r"recharged listening on http://(127\.0\.0\.1):([0-9]+)\n")
 
 
@@ -33,13 +34,16 @@ def run_once(*arguments, env=None, timeout=20):
 class Daemon:
     """A running recharged. Errors: AssertionError with the end of its log where it does not start or stop as it should."""
 
-    def __init__(self, folder, config=None, arguments=(), env=None, data_dir=None, ready_within=15):
+    def __init__(self, folder, config=None, arguments=(), env=None, data_dir=None, ready_within=15,
+                 program=None):
+        """program: the command's beginning where it is not plainly recharged; the process must stay the same one."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = Path(data_dir) if data_dir else self.folder / "data"
         self.config_file = self.folder / "recharged.toml"
         self.log_file = self.folder / "stderr.log"
         self.env, self.arguments, self.ready_within = env, list(arguments), ready_within
+        self.program = list(program) if program else [binary()]
         self.has_config = config is not None
         if self.has_config:
             self.config_file.write_text(config, encoding="utf-8")
@@ -47,7 +51,7 @@ class Daemon:
         self.start()
 
     def command(self):
-        command = [binary(), "--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir)]
+        command = [*self.program, "--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir)]
         if self.has_config:
             command += ["--config", str(self.config_file)]
         return command + self.arguments
@@ -77,6 +81,12 @@ class Daemon:
     def log_tail(self):
         return self.log_file.read_text(encoding="utf-8", errors="replace")[-4000:]
 
+    def assert_no_report(self):
+        """Of a sanitizer, where the server was built with one."""
+        log = self.log_file.read_text(encoding="utf-8", errors="replace")
+        found = REPORT.search(log)
+        assert not found, log[max(0, found.start() - 200):found.start() + 4000]
+
     def running(self):
         return self.process is not None and self.process.poll() is None
 
@@ -103,6 +113,7 @@ class Daemon:
             self.signal(signal.SIGTERM)
         code = self.wait()
         self.process = None
+        self.assert_no_report()
         assert code == 0, f"exit {code} after SIGTERM\n" + self.log_tail()
 
     def kill(self):
@@ -110,6 +121,7 @@ class Daemon:
         self.process.wait()
         self.process.stdout.close()
         self.process = None
+        self.assert_no_report()
 
     def restart(self, kill=False, arguments=None):
         self.kill() if kill else self.stop()

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from api import Api, expect, in_threads, new_account
+from faulty import must_fail, running
 from signing import VECTOR_SECRET, callback_fields, signed_body
 from wire import Wire, request_bytes
 
@@ -13,11 +14,9 @@ CONNECTIONS = 64
 ORDERS = 1000 if os.environ.get("RECHARGE_LONG") == "1" else 100
 
 
-@pytest.mark.parametrize("threads", [1, 2, 4])
-def test_same_callback_over_64_connections_credits_once(start_server, threads):
-    daemon = start_server(arguments=["--threads", str(threads)])
+def send_the_same(daemon, orders=ORDERS):
     api = Api(daemon.address)
-    accounts = [new_account() for _ in range(ORDERS)]
+    accounts = [new_account() for _ in range(orders)]
     orders = [(account, api.place(account, "50.00")) for account in accounts]
     requests = [request_bytes("POST", PATH, signed_body(callback_fields(order_id, f"tx-{order_id}"), VECTOR_SECRET))
                 for _, order_id in orders]
@@ -37,6 +36,16 @@ def test_same_callback_over_64_connections_credits_once(start_server, threads):
         assert api.balance(account) == 50
         assert [entry["order_id"] for entry in api.entries(account)] == [order_id]
     assert api.ledger_sum() == 0 and api.exceptions() == []
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_same_callback_over_64_connections_credits_once(start_server, threads):
+    send_the_same(start_server(arguments=["--threads", str(threads)]))
+
+
+def test_same_callback_without_deduplication_is_seen_to_credit_twice(tmp_path):
+    with running(tmp_path, broken="without_deduplication") as daemon:
+        must_fail(send_the_same, daemon, orders=3)
 
 
 def test_one_account_from_many_connections(server):

@@ -1,6 +1,6 @@
-"""The session in README.md works as it is written, against a server started as it says.
+"""The sessions in README.md work as they are written, against a server started as it says.
 
-The session is the first fenced bash block after `<!-- session -->`. It takes the server's address from RECHARGE_URL
+A session is the first fenced bash block after `<!-- session -->`, or `<!-- explain session -->`. It takes the server's address from RECHARGE_URL
 and the callback secret's file from RECHARGE_SECRET_FILE, each with the default of a server started by tools/run.
 """
 import os
@@ -13,10 +13,10 @@ from replies import REPOSITORY
 README = REPOSITORY / "README.md"
 
 
-def session():
+def session(mark="session"):
     text = README.read_text(encoding="utf-8")
-    match = re.search(r"<!-- session -->.*?```(?:bash|sh|console)\n(.*?)```", text, re.DOTALL)
-    assert match, "README.md has no bash block after <!-- session -->"
+    match = re.search(f"<!-- {mark} -->.*?```(?:bash|sh|console)\n(.*?)```", text, re.DOTALL)
+    assert match, f"README.md has no bash block after <!-- {mark} -->"
     return match[1]
 
 
@@ -26,16 +26,29 @@ def test_session_is_there():
         assert path in text
 
 
-def test_session_runs_as_written(start_server):
-    daemon = start_server(None, secrets=False)
+def run(daemon, text):
     environment = clean_environment({
         "RECHARGE_URL": daemon.url,
         "RECHARGE_SECRET_FILE": str(daemon.data_dir / "callback.secret"),
         "PATH": os.path.dirname(binary()) + os.pathsep + os.environ["PATH"],
     })
-    result = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", session()], env=environment, cwd=REPOSITORY,
+    result = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", text], env=environment, cwd=REPOSITORY,
                             capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def test_explain_session_runs_as_written(start_server):
+    result = run(start_server(None, secrets=False), session("explain session"))
+    shown = README.read_text(encoding="utf-8")
+    for part in ("200 Payment recorded for review (amount_mismatch)", "    expected  50.00 CNY", "    came      49.99 CNY",
+                 "missing      a decision on the payment kept as amount_mismatch",
+                 "next action  have the gateway send the right amount, which is then credited by itself"):
+        assert part in result.stdout and part in shown, result.stdout + result.stderr
+
+
+def test_session_runs_as_written(start_server):
+    result = run(start_server(None, secrets=False), session())
     for expected in ("Payment succeeded", "Recharge succeeded", "Already processed", "Invalid signature", "50.00"):
         assert expected in result.stdout, result.stdout + result.stderr
     positions = [result.stdout.index(text) for text in ("Payment succeeded", "Recharge succeeded", "Already processed")]

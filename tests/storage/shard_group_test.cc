@@ -602,7 +602,7 @@ TEST_F(ShardGroupTest, WhereTheJournalHasNoRoomOverdueOrdersAreShownAsExpired) {
   commands.now.ms += testing::kExpireAfterMs + 1;
   EXPECT_EQ(status(overdue[0]), OrderStatus::expired);
   ASSERT_EQ(run(ExplainOrder{overdue[0]}), OutcomeCode::found);
-  EXPECT_EQ(shown<Explanation>().order.status, OrderStatus::expired);
+  EXPECT_EQ(shown<Explanation>().order->status, OrderStatus::expired);
   ASSERT_EQ(run(Commands::orders_of(kUser)), OutcomeCode::found);
   ASSERT_EQ(shown<OrderPage>().orders.size(), 2u);
   for (const auto& order : shown<OrderPage>().orders) EXPECT_EQ(order.status, OrderStatus::expired);

@@ -57,6 +57,8 @@ Order full_order() {
   order.evidence = digest_from(10);
   order.evidence_key = text<KeyId>("2026-01");
   order.evidence_at = Time{1'700'000'100'040};
+  order.evidence_scheme = SignatureScheme::both;
+  order.ended_as = OrderStatus::failed;
   order.exceptions = 300;
   order.status = OrderStatus::partially_refunded;
   return order;
@@ -111,8 +113,10 @@ PaymentException payment_exception() {
   record.transaction_id = text<TransactionId>("t-8");
   record.amount = cents(800);
   record.paid_at = Time{1'700'000'000'008};
+  record.sent_at = Time{1'700'000'000'007};
   record.evidence = digest_from(80);
   record.evidence_key = text<KeyId>("2026-01");
+  record.evidence_scheme = SignatureScheme::standard_webhooks;
   record.action = ExceptionAction::superseded;
   record.resolved_at = Time{1'700'000'000'088};
   record.note = text<Note>("checked with the gateway");
