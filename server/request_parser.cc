@@ -307,13 +307,14 @@ bool RequestParser::read_chunk_line(std::string_view bytes) noexcept {
   while (digits < seen.size() && hex_digit(seen[digits]) >= 0) {
     if (digits == 16) return malformed("Malformed request: chunk size");
     length = length << 4 | static_cast<unsigned>(hex_digit(seen[digits++]));
+    // At the digit that goes too far, so that it does not matter how the bytes were split.
+    if (length > limits_.body_bytes - length_) return fail(413, "body_too_large", "Request body too large");
   }
   const bool complete = end != std::string_view::npos;
   if (digits < seen.size() || complete) {
     if (digits == 0 || digits == seen.size()) return malformed("Malformed request: chunk size");
     if (seen[digits] != ';' && seen[digits] != '\r') return malformed("Malformed request: chunk size");
   }
-  if (length > limits_.body_bytes - length_) return fail(413, "body_too_large", "Request body too large");
   if (!complete) {
     if (bytes.size() >= kMaxChunkLineBytes) return malformed("Malformed request: chunk extension too long");
     return false;
