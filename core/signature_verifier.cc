@@ -99,7 +99,7 @@ SignatureVerifier::SignatureVerifier(const KeyRing& ring) {
     if (is_public_key(secret.secret)) {
       public_keys_.push_back({secret.id, public_key(secret.secret).value()});
     } else {
-      const Secret standard = std::move(standard_webhooks_key(secret.secret).value());
+      const Secret standard = standard_webhooks_key(secret.secret).value();
       hmac_keys_.push_back({secret.id, HmacSha256Key(secret.secret), HmacSha256Key(standard)});
     }
   }
