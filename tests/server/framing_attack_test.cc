@@ -5,8 +5,8 @@
 #include <boost/beast/http/string_body.hpp>
 #include <thread>
 
-#include "server/request_parser.h"
 #include "tests/server/framing_vectors.h"
+#include "tests/server/parser_stream.h"
 #include "tests/server/test_server.h"
 
 namespace recharge {
@@ -17,45 +17,9 @@ namespace http = boost::beast::http;
 const std::string kSmuggled = "GET /api/check_balance?account=13812345678 HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::size_t kLongVector = 1000;  // not split at every byte
 
-// What a connection makes of the bytes: the targets that it would answer, and how it ends.
-struct Reading {
-  std::vector<std::string> answered;
-  unsigned refused = 0;  // the status; zero: not refused
-};
-
-// As a session does it, the bytes coming in pieces of these sizes, and the rest at once.
-Reading read_with_guard(const std::string& bytes, std::vector<std::size_t> pieces) {
-  Reading reading;
-  RequestParser parser(ParserLimits{});
-  std::string buffer;
-  std::size_t fed = 0;
-  pieces.push_back(bytes.size());
-  for (std::size_t piece : pieces) {
-    buffer.append(bytes, fed, piece);
-    fed += std::min(piece, bytes.size() - fed);
-    for (bool more = true; more && !buffer.empty();) {
-      std::string moved = buffer;  // so that a view into the old place is found by the sanitizer
-      std::size_t size = moved.size();
-      const RequestParser::Status status = parser.parse(moved.data(), size);
-      moved.resize(size);
-      buffer.swap(moved);
-      more = status == RequestParser::Status::complete;
-      if (status == RequestParser::Status::failed) {
-        reading.refused = parser.failure().status;
-        return reading;
-      }
-      if (!more) break;
-      reading.answered.emplace_back(parser.request().path);
-      buffer.erase(0, parser.consumed());
-      parser.reset();
-    }
-  }
-  return reading;
-}
-
-// The same with Boost.Beast alone, as a server without the guard would read.
-Reading read_with_beast(const std::string& bytes) {
-  Reading reading;
+// As a server without the guard would read: with Boost.Beast alone.
+ParserStream read_with_beast(const std::string& bytes) {
+  ParserStream reading;
   std::size_t at = 0;
   while (at < bytes.size()) {
     http::request_parser<http::string_body> parser;
@@ -73,14 +37,14 @@ Reading read_with_beast(const std::string& bytes) {
       return reading;
     }
     if (!parser.is_done()) return reading;
-    reading.answered.emplace_back(parser.get().target());
+    reading.requests.emplace_back(parser.get().target());
   }
   return reading;
 }
 
 // What is wrong with a reading of a vector and the request behind it; empty: nothing.
-std::string fault_of(const Reading& reading) {
-  if (!reading.answered.empty()) return "answered " + reading.answered.front();
+std::string fault_of(const ParserStream& reading) {
+  if (!reading.requests.empty()) return "answered " + reading.requests.front();
   return reading.refused == 0 ? "not refused" : "";
 }
 
@@ -89,7 +53,7 @@ TEST(FramingAttack, EveryVectorIsRefusedHoweverItIsSplit) {
   std::size_t readings = 0;
   const auto check = [&](const FramingVector& vector, const std::vector<std::size_t>& pieces,
                          const std::string& how) {
-    const Reading reading = read_with_guard(vector.bytes + kSmuggled, pieces);
+    const ParserStream reading = read_stream(vector.bytes + kSmuggled, pieces);
     EXPECT_EQ(fault_of(reading), "") << vector.name << ", " << how;
     EXPECT_EQ(reading.refused, vector.status) << vector.name << ", " << how;
     ++readings;
@@ -108,8 +72,8 @@ TEST(FramingAttack, EveryVectorIsRefusedHoweverItIsSplit) {
 // The request behind a good one is answered: what the vectors are judged by does see it.
 TEST(FramingAttack, AHonestPipelineIsAnswered) {
   const std::string honest = post("Content-Length: 3\r\n", "abc");
-  EXPECT_EQ(read_with_guard(honest + kSmuggled, {}).answered.size(), 2U);
-  EXPECT_EQ(read_with_beast(honest + kSmuggled).answered.size(), 2U);
+  EXPECT_EQ(read_stream(honest + kSmuggled, {}).requests.size(), 2U);
+  EXPECT_EQ(read_with_beast(honest + kSmuggled).requests.size(), 2U);
 }
 
 // The broken version: Beast without the guard, over the same vectors and judged in the same way.
@@ -118,10 +82,10 @@ TEST(FramingAttack, ThePlainParserLetsManyThrough) {
   std::size_t smuggled = 0;
   std::string names;
   for (const FramingVector& vector : framing_vectors()) {
-    const Reading reading = read_with_beast(vector.bytes + kSmuggled);
-    if (reading.answered.empty()) continue;
+    const ParserStream reading = read_with_beast(vector.bytes + kSmuggled);
+    if (reading.requests.empty()) continue;
     ++accepted;
-    if (reading.answered.size() > 1) ++smuggled;
+    if (reading.requests.size() > 1) ++smuggled;
     names.append(names.empty() ? "" : "; ").append(vector.name);
   }
   std::printf("without the guard %zu of %zu are taken, and %zu requests behind them answered: %s\n", accepted,

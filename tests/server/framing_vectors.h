@@ -86,6 +86,9 @@ inline const std::vector<FramingVector>& framing_vectors() {
       {"long target", "GET /" + std::string(17000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
       {"endless target", "GET /" + std::string(17000, 'a'), 414},
       {"large header", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(17000, 'a') + "\r\n\r\n", 431},
+      {"long target, ended by a bare line feed", "GET /" + std::string(17000, 'a') + "\n", 414},
+      {"large header, ended by a bare line feed",
+       "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(17000, 'a') + "\n\r\n", 431},
       {"endless header", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(17000, 'a'), 431},
       // What follows was told apart by one proxy or server and not by another, somewhere.
       {"length of zero and coding", post("Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")},
