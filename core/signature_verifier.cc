@@ -32,12 +32,6 @@ bool decode_lower_hex(std::string_view text, Hmac& bytes) noexcept {
   return all <= 15;
 }
 
-// 1 where they are equal, else 0, in constant time.
-std::size_t equal(const Hmac& a, const Hmac& b) noexcept {
-  const int difference = sodium_memcmp(a.data(), b.data(), a.size());  // 0 or -1
-  return static_cast<std::size_t>(difference) + 1;
-}
-
 // Remembers the first of several that fitted, without a branch on whether one did. Counts from one; none is
 // zero.
 class FirstMatch {
