@@ -3,6 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <sodium.h>
 
 #include <stdexcept>
 
@@ -16,6 +17,11 @@ const unsigned char* octets(std::string_view text) noexcept {
 }
 
 }  // namespace
+
+std::size_t equal(const Hmac& a, const Hmac& b) noexcept {
+  const int difference = sodium_memcmp(a.data(), b.data(), a.size());  // 0 or -1
+  return static_cast<std::size_t>(difference) + 1;
+}
 
 class HmacSha256Key::Context {
  public:

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -17,6 +18,9 @@
 namespace recharge {
 
 using Hmac = std::array<std::uint8_t, 32>;
+
+// 1 where they are equal, else 0, in constant time.
+std::size_t equal(const Hmac& a, const Hmac& b) noexcept;
 
 class HmacSha256Key {
  public:

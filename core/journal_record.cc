@@ -26,6 +26,7 @@ void fields(A& archive, T& command) noexcept {
   field(archive, keyed);
   if (!keyed) return;
   field(archive, command.idempotency_key.bytes);
+  if (command.idempotency_key.is_nil()) return archive.fail();  // never written so
   field(archive, command.request_body);
   field(archive, command.idempotency_retention_ms);
 }
@@ -139,6 +140,7 @@ void fact_fields(A& archive, T& fact, const Known& known) noexcept {
   bool keyed = !fact.idempotency.key.is_nil();
   field(archive, keyed);
   if (keyed) fields(archive, fact.idempotency);
+  if (keyed && fact.idempotency.key.is_nil()) archive.fail();
 }
 
 template <class A, Is<OrderChanged> T>

@@ -32,12 +32,6 @@ bool decode_lower_hex(std::string_view text, Hmac& bytes) noexcept {
   return all <= 15;
 }
 
-// 1 where they are equal, else 0, in constant time.
-std::size_t equal(const Hmac& a, const Hmac& b) noexcept {
-  const int difference = sodium_memcmp(a.data(), b.data(), a.size());  // 0 or -1
-  return static_cast<std::size_t>(difference) + 1;
-}
-
 // Remembers the first of several that fitted, without a branch on whether one did. Counts from one; none is
 // zero.
 class FirstMatch {
@@ -99,7 +93,7 @@ SignatureVerifier::SignatureVerifier(const KeyRing& ring) {
     if (is_public_key(secret.secret)) {
       public_keys_.push_back({secret.id, public_key(secret.secret).value()});
     } else {
-      const Secret standard = std::move(standard_webhooks_key(secret.secret).value());
+      const Secret standard = standard_webhooks_key(secret.secret).value();
       hmac_keys_.push_back({secret.id, HmacSha256Key(secret.secret), HmacSha256Key(standard)});
     }
   }

@@ -1,5 +1,6 @@
 #include "server/application.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -28,6 +29,7 @@ class Application {
 
  private:
   void prepare();
+  void limit_connections(unsigned threads);
   void open();
   void announce();
   void reload();
@@ -57,9 +59,25 @@ void Application::prepare() {
   start_log(settings_.log);
 }
 
+// As many descriptors as the system grants. Connections never take those that the store and the threads need.
+void Application::limit_connections(unsigned threads) {
+  constexpr std::uint64_t kForTheStore = 24;
+  constexpr std::uint64_t kForAThread = 6;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::getrlimit(RLIMIT_NOFILE, &limit);
+  const std::uint64_t own = kForTheStore + kForAThread * threads;
+  const std::uint64_t left = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
+  if (left >= settings_.server.max_connections) return;
+  settings_.server.max_connections = static_cast<unsigned>(left);
+  log_warning("the limit of open files allows " + std::to_string(left) + " connections");
+}
+
 void Application::open() {
   const unsigned cores = std::clamp(std::thread::hardware_concurrency(), 1U, 64U);
   const unsigned threads = settings_.server.threads == 0 ? cores : settings_.server.threads;
+  limit_connections(threads);
   opened_ = opener_(settings_, threads, [this](const std::string& what) { signals_.report_fatal(what); });
   if (make_callback_secret(settings_)) {
     log_info("made a callback secret: " +

@@ -146,18 +146,13 @@ bool RequestParser::scan_header(const char* data, std::size_t size) noexcept {
     const void* found = std::memchr(data + position_, '\n', size - position_);
     if (found == nullptr) {
       position_ = size;
-      if (size - start_ <= limits_.header_bytes) return false;
-      if (lines_ == 0) return fail(414, "uri_too_long", "Request target too long");
-      return fail(431, "headers_too_large", "Request header too large");
+      return size - start_ > limits_.header_bytes && too_large();
     }
     const auto end = static_cast<std::size_t>(static_cast<const char*>(found) - data);
     position_ = end + 1;
+    if (position_ - start_ > limits_.header_bytes) return too_large();
     if (end == line_start_ || data[end - 1] != '\r') return malformed("Malformed request: bare line feed");
     const std::string_view line(data + line_start_, end - 1 - line_start_);
-    if (position_ - start_ > limits_.header_bytes) {
-      if (lines_ == 0) return fail(414, "uri_too_long", "Request target too long");
-      return fail(431, "headers_too_large", "Request header too large");
-    }
     line_start_ = position_;
     if (line.empty() && lines_ == 0) {  // empty lines before a request are skipped
       start_ = position_;
@@ -171,6 +166,12 @@ bool RequestParser::scan_header(const char* data, std::size_t size) noexcept {
     if (!check_line(line)) return false;
     ++lines_;
   }
+}
+
+// Whatever else is wrong with the header: so that it does not matter how the bytes were split.
+bool RequestParser::too_large() noexcept {
+  if (lines_ == 0) return fail(414, "uri_too_long", "Request target too long");
+  return fail(431, "headers_too_large", "Request header too large");
 }
 
 bool RequestParser::check_line(std::string_view line) noexcept {
@@ -307,13 +308,14 @@ bool RequestParser::read_chunk_line(std::string_view bytes) noexcept {
   while (digits < seen.size() && hex_digit(seen[digits]) >= 0) {
     if (digits == 16) return malformed("Malformed request: chunk size");
     length = length << 4 | static_cast<unsigned>(hex_digit(seen[digits++]));
+    // At the digit that goes too far, so that it does not matter how the bytes were split.
+    if (length > limits_.body_bytes - length_) return fail(413, "body_too_large", "Request body too large");
   }
   const bool complete = end != std::string_view::npos;
   if (digits < seen.size() || complete) {
     if (digits == 0 || digits == seen.size()) return malformed("Malformed request: chunk size");
     if (seen[digits] != ';' && seen[digits] != '\r') return malformed("Malformed request: chunk size");
   }
-  if (length > limits_.body_bytes - length_) return fail(413, "body_too_large", "Request body too large");
   if (!complete) {
     if (bytes.size() >= kMaxChunkLineBytes) return malformed("Malformed request: chunk extension too long");
     return false;

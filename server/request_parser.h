@@ -74,6 +74,7 @@ class RequestParser {
 
   bool scan_header(const char* data,
                    std::size_t size) noexcept;  // true once the whole block is there and clean
+  bool too_large() noexcept;
   bool check_line(std::string_view line) noexcept;
   bool read_header(const char* data) noexcept;
   bool check_framing(const char* data) noexcept;

@@ -120,6 +120,7 @@ void Session::last_read() noexcept {
 void Session::expire_request() noexcept {
   thread_.metrics().timed_out.add();
   timed_out_ = false;
+  linger_ms_ = kLingerAfterDeadlineMs;  // it had its time
   if (in_.size() > 0) {
     refuse(408, "request_timeout", "The request did not arrive in time");
   } else {
@@ -130,7 +131,7 @@ void Session::expire_request() noexcept {
 void Session::check_deadline(std::int64_t now_ms) noexcept {
   const ServerSettings& limits = thread_.settings().server;
   if (lingering_since_ms_ != 0) {
-    if (now_ms - lingering_since_ms_ >= kLingerMs) break_off();
+    if (now_ms - lingering_since_ms_ >= linger_ms_) break_off();
   } else if (writing_since_ms_ != 0 && now_ms - writing_since_ms_ >= limits.request_timeout_ms) {
     thread_.metrics().timed_out.add();
     break_off();

@@ -24,6 +24,7 @@ constexpr std::size_t kMaxOutBytes = 128 << 10;   // rendered and unsent, before
 constexpr std::size_t kReadBytes = 2048;          // least room for a read
 constexpr std::size_t kMaxLingerBytes = 1 << 20;  // read and thrown away after the last reply
 constexpr std::int64_t kLingerMs = 2'000;
+constexpr std::int64_t kLingerAfterDeadlineMs = 500;
 
 class Session {
  public:
@@ -85,6 +86,7 @@ class Session {
   std::int64_t idle_since_ms_ = 0;
   std::int64_t writing_since_ms_ = 0;
   std::int64_t lingering_since_ms_ = 0;
+  std::int64_t linger_ms_ = kLingerMs;
   bool fresh_ = true;  // nothing was received yet
   bool reading_ = false;
   bool waiting_ = false;

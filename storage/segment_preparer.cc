@@ -27,8 +27,9 @@ StorageResult<bool> SegmentPreparer::prepare_step() {
   }
   auto made = make_segment(files_, options_.directory, number, options_.segment_bytes);
   if (!made) {
-    if (!is_disk_full(made.error().code)) return made.error();
-    storage_full_.store(true, std::memory_order_relaxed);
+    const bool full = is_disk_full(made.error().code);
+    if (!full && !is_out_of_descriptors(made.error().code)) return made.error();
+    if (full) storage_full_.store(true, std::memory_order_relaxed);
     return false;
   }
   const std::uint64_t bytes = made->bytes;

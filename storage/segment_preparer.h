@@ -1,7 +1,7 @@
 // Purpose: keeps one zero-filled and flushed segment ready, so that a group never waits for a growing file.
 // Owner: prepare_step by one thread (the preparer thread, or a simulation); take by the journal thread; the
-// rest any. Lifetime: as long as the journal. Errors: a full disk is a state (storage_full) and tried again;
-// anything else is final and returned. Units: bytes, milliseconds.
+// rest any. Lifetime: as long as the journal. Errors: a full disk is a state (storage_full) and tried again,
+// as is a lack of descriptors; anything else is final and returned. Units: bytes, milliseconds.
 #pragma once
 
 #include <atomic>
@@ -23,8 +23,8 @@ class SegmentPreparer {
   // Takes over a segment that an earlier run prepared. REQUIRES: none is ready, it bears the next number.
   void adopt(Segment segment);
 
-  // Prepares the next segment when none is ready. True when one is ready afterwards, false when the disk is
-  // full.
+  // Prepares the next segment when none is ready. True when one is ready afterwards, false when it has to be
+  // tried again.
   StorageResult<bool> prepare_step();
   // Prepares whenever none is ready, until stop() or a final error, which is returned.
   StorageResult<void> run();

@@ -16,6 +16,11 @@ bool is_disk_full(const boost::system::error_code& code) noexcept {
          code == boost::system::error_code(EDQUOT, boost::system::generic_category());
 }
 
+bool is_out_of_descriptors(const boost::system::error_code& code) noexcept {
+  namespace errc = boost::system::errc;
+  return code == errc::too_many_files_open || code == errc::too_many_files_open_in_system;
+}
+
 void invariant_failed(const char* condition, const char* file, int line) noexcept {
   std::fprintf(stderr, "%s:%d: invariant does not hold: %s\n", file, line, condition);
   std::abort();

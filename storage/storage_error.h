@@ -31,6 +31,8 @@ using StorageResult = boost::system::result<T, StorageError>;
 // No room on the disk or in a quota: the one kind of write error after which the same write may succeed
 // later.
 bool is_disk_full(const boost::system::error_code& code) noexcept;
+// No descriptor is left, in the process or in the system: nothing was opened, and later it may be.
+bool is_out_of_descriptors(const boost::system::error_code& code) noexcept;
 
 // Stops the process: an invariant of stored data does not hold, and going on could lose or double money.
 [[noreturn]] void invariant_failed(const char* condition, const char* file, int line) noexcept;

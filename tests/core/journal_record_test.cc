@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -220,6 +221,23 @@ TEST(GoldenRecords, AreWrittenAndReadAsEver) {
   EXPECT_EQ(commands.size(), kChangeCommands);
   EXPECT_EQ(facts.size(), std::variant_size_v<Fact>);
   EXPECT_FALSE(write) << "the golden files were written anew";
+}
+
+// Found by fuzzing: it was read as an order without a key, and its digest was lost.
+TEST(GoldenRecords, AKeyOfZerosIsDamage) {
+  std::stringstream stored;
+  stored << std::ifstream(golden_path("place_order_keyed")).rdbuf();
+  const Bytes good = bytes_of(stored.str());
+  const Bytes key = bytes_of("0102030405060708090a0b0c0d0e0f10");
+  std::size_t found = 0;
+  for (auto at = good.begin(); (at = std::search(at, good.end(), key.begin(), key.end())) != good.end();
+       ++at, ++found) {
+    Bytes bytes = good;
+    std::fill_n(bytes.begin() + (at - good.begin()), key.size(), std::byte{0});
+    JournalRecord record;
+    EXPECT_FALSE(decode_record(bytes, record)) << "at " << at - good.begin();
+  }
+  EXPECT_EQ(found, 2U) << "the command's and the fact's";
 }
 
 }  // namespace

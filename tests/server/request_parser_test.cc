@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/server/framing_vectors.h"
+
 namespace recharge {
 namespace {
 
@@ -21,8 +23,8 @@ struct Parsed {
 };
 
 // Feeds the bytes in two pieces, through a buffer that moves between them.
-Parsed parse_split(const std::string& bytes, std::size_t split, ParserLimits limits = {}) {
-  RequestParser parser(limits);
+Parsed parse_split(const std::string& bytes, std::size_t split) {
+  RequestParser parser(ParserLimits{});
   std::string first = bytes.substr(0, split);
   std::size_t size = first.size();
   RequestParser::Status status = parser.parse(first.data(), size);
@@ -46,108 +48,6 @@ Parsed parse_split(const std::string& bytes, std::size_t split, ParserLimits lim
     parsed.rest = all.substr(parser.consumed());
   }
   return parsed;
-}
-
-Parsed parse(const std::string& bytes, ParserLimits limits = {}) {
-  return parse_split(bytes, bytes.size(), limits);
-}
-
-struct Refusal {
-  const char* name;
-  std::string bytes;
-  unsigned status = 400;
-};
-
-std::string post(const std::string& headers, const std::string& body = {}) {
-  return "POST /p HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n" + body;
-}
-std::string chunked(const std::string& body) { return post("Transfer-Encoding: chunked\r\n", body); }
-
-const std::vector<Refusal>& refusals() {
-  static const std::vector<Refusal> all = {
-      {"bare line feed in the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n"},
-      {"bare line feed in a header", "GET / HTTP/1.1\r\nHost: a\n\r\n"},
-      {"bare line feed as the empty line", "GET / HTTP/1.1\r\nHost: a\r\n\n"},
-      {"bare carriage return", "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n"},
-      {"folded header", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n"},
-      {"folded first header", "GET / HTTP/1.1\r\n Host: a\r\n\r\n"},
-      {"space before the colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n"},
-      {"header without colon", "GET / HTTP/1.1\r\nHost: a\r\nabc\r\n\r\n"},
-      {"header without name", "GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n"},
-      {"no Host", "GET / HTTP/1.1\r\n\r\n"},
-      {"two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"},
-      {"two Hosts under HTTP/1.0", "GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n"},
-      {"Host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},
-      {"NUL in a value", std::string("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 35)},
-      {"escape in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\x1b[0m\r\n\r\n"},
-      {"length and coding", post("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")},
-      {"coding and length", post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "0\r\n\r\n")},
-      {"repeated length", post("Content-Length: 3\r\nContent-Length: 3\r\n", "abc")},
-      {"listed length", post("Content-Length: 3, 3\r\n", "abc")},
-      {"signed length", post("Content-Length: +3\r\n", "abc")},
-      {"hex length", post("Content-Length: 0x3\r\n", "abc")},
-      {"empty length", post("Content-Length: \r\n")},
-      {"negative length", post("Content-Length: -1\r\n")},
-      {"coding gzip", post("Transfer-Encoding: gzip\r\n")},
-      {"coding identity", post("Transfer-Encoding: identity\r\n")},
-      {"chunked twice", post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n")},
-      {"gzip, chunked", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n")},
-      {"two codings", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")},
-      {"chunked under HTTP/1.0",
-       "POST /p HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-      {"chunk size without digits", chunked("\r\nabc")},
-      {"chunk size with prefix", chunked("0x3\r\nabc\r\n0\r\n\r\n")},
-      {"chunk size with sign", chunked("+3\r\nabc\r\n0\r\n\r\n")},
-      {"chunk size with space", chunked("3 \r\nabc\r\n0\r\n\r\n")},
-      {"chunk size of 17 digits", chunked("00000000000000003\r\nabc\r\n0\r\n\r\n")},
-      {"bare line feed in a chunk size", chunked("3\nabc\r\n0\r\n\r\n")},
-      {"bare line feed after an extension", chunked("3;a=b\nabc\r\n0\r\n\r\n")},
-      {"carriage return in an extension", chunked("3;a\rb\r\nabc\r\n0\r\n\r\n")},
-      {"long chunk extension", chunked("3;" + std::string(400, 'x') + "\r\nabc\r\n0\r\n\r\n")},
-      {"chunk longer than its size", chunked("3\r\nabcd\r\n0\r\n\r\n")},
-      {"chunk ended by a line feed", chunked("3\r\nabc\n0\r\n\r\n")},
-      {"bare line feed in a trailer", chunked("0\r\nX: 1\n\r\n")},
-      {"trailer without colon", chunked("0\r\nabc\r\n\r\n")},
-      {"trailer too large", chunked("0\r\nX: " + std::string(5000, 'x') + "\r\n\r\n"), 431},
-      {"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
-      {"HTTP/0.9", "GET /\r\n\r\n"},
-      {"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n"},
-      {"lower-case version", "GET / http/1.1\r\nHost: a\r\n\r\n"},
-      {"two spaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"},
-      {"method with a control character", "GE\tT / HTTP/1.1\r\nHost: a\r\n\r\n"},
-      {"target with a fragment", "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"},
-      {"target without a slash", "GET a HTTP/1.1\r\nHost: a\r\n\r\n"},
-      {"target above ASCII", "GET /\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n"},
-      {"absolute target contradicts Host", "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"},
-      {"absolute target of another scheme", "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
-      {"no request line", "\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"},
-      {"length over the limit", post("Content-Length: 65537\r\n"), 413},
-      {"length beyond 64 bits", post("Content-Length: 99999999999999999999999999\r\n")},
-      {"chunk over the limit, at its size line", chunked("10001\r\n"), 413},
-      {"chunks over the limit together", chunked("8000\r\n" + std::string(0x8000, 'a') + "\r\n8001\r\n"),
-       413},
-      {"huge chunk", chunked("ffffffffffffffff\r\n"), 413},
-      {"long target", "GET /" + std::string(17000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
-      {"endless target", "GET /" + std::string(17000, 'a'), 414},
-      {"large header", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(17000, 'a') + "\r\n\r\n", 431},
-      {"endless header", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(17000, 'a'), 431},
-  };
-  return all;
-}
-
-TEST(RequestParser, RefusesAmbiguousFraming) {
-  for (const Refusal& refusal : refusals()) {
-    EXPECT_EQ(parse(refusal.bytes).failure, refusal.status) << refusal.name;
-  }
-}
-
-TEST(RequestParser, RefusesTheSameSplitAtEveryByte) {
-  for (const Refusal& refusal : refusals()) {
-    if (refusal.bytes.size() > 1000) continue;
-    for (std::size_t split = 0; split < refusal.bytes.size(); ++split) {
-      EXPECT_EQ(parse_split(refusal.bytes, split).failure, refusal.status) << refusal.name << " at " << split;
-    }
-  }
 }
 
 struct Acceptance {

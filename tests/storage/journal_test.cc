@@ -155,6 +155,25 @@ TEST(Journal, AFullDiskRefusesReservationsAndNeverAnAcceptedRecord) {
   }
 }
 
+// Connections may take every descriptor: the next segment waits for one, and the process goes on.
+TEST(Journal, WithoutADescriptorTheNextSegmentWaits) {
+  for (const int error : {EMFILE, ENFILE, EIO}) {
+    for (std::uint64_t nth = 1; nth <= 2;
+         ++nth) {  // of the flushes that a segment takes, the directory's last
+      auto disk = empty_disk();
+      SegmentPreparer preparer(*disk, small_journal(), 1);
+      disk->inject({Operation::sync, nth, 1, error, {}});
+      const auto first = preparer.prepare_step();
+      ASSERT_EQ(first.has_value(), error != EIO) << nth;
+      if (error == EIO) continue;
+      EXPECT_FALSE(*first);
+      EXPECT_FALSE(preparer.storage_full());
+      EXPECT_TRUE(preparer.prepare_step().value());
+      EXPECT_EQ(preparer.take()->number, 1U);
+    }
+  }
+}
+
 // Through many segments, the promised room must neither leak nor grow.
 TEST(Journal, RoomIsNeitherLostNorInventedOverManySegments) {
   auto disk = empty_disk();

@@ -1,0 +1,146 @@
+"""Slow headers, slow bodies and slow readers, by slowhttptest: honest requests stay as fast as without them, and the
+attackers are closed at the deadline and a second. 200 connections; 2,000 with RECHARGE_LONG=1. A server without
+deadlines is the broken version.
+"""
+import os
+import shutil
+import statistics
+import subprocess
+import threading
+import time
+
+import pytest
+
+from api import Api, expect
+from wire import Wire
+
+CONNECTIONS = 2000 if os.environ.get("RECHARGE_LONG") else 200
+DEADLINE = 2.0
+FLOOR = 0.025  # seconds; below it a p99 says more about the machine than about the server
+ATTEMPTS = 3
+CONFIG = "[server]\nrequest_timeout_ms = {0}\nidle_timeout_ms = {0}\n"
+# What makes slowhttptest slow in each way; slow readers ask for a large reply again and again.
+ATTACKS = {
+    "headers": ["-H", "-x", "24", "-u", "{url}/livez"],
+    "body": ["-B", "-s", "60000", "-x", "24", "-u", "{url}/api/place_order"],
+    "reading": ["-X", "-k", "10", "-n", "1", "-w", "512", "-y", "1024", "-z", "32", "-u", "{url}/openapi.json"],
+}
+
+
+def sockets(server):
+    """How many sockets the server holds."""
+    folder = f"/proc/{server.process.pid}/fd"
+    count = 0
+    for name in os.listdir(folder):
+        try:
+            count += os.readlink(f"{folder}/{name}").startswith("socket:")
+        except FileNotFoundError:
+            pass
+    return count
+
+
+class Honest:
+    """Two clients that ask one thing after another until they are stopped; what each took, in seconds."""
+
+    def __init__(self, address):
+        self.taken, self.failures, self.stop = [], [], threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(address,)) for _ in range(2)]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, address):
+        api = Api(address)
+        try:
+            while not self.stop.is_set():
+                started = time.monotonic()
+                expect(api.get("/api/check_balance?account=13812345678"), 200)
+                self.taken.append(time.monotonic() - started)
+                time.sleep(0.002)
+        except BaseException as error:  # judged by the test's own thread
+            self.failures.append(error)
+        finally:
+            api.close()
+
+    def p99(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        assert self.failures == []
+        return statistics.quantiles(self.taken, n=100)[98]
+
+
+def start_attack(server, kind):
+    command = ["slowhttptest", *(part.format(url=server.url) for part in ATTACKS[kind]), "-c", str(CONNECTIONS),
+               "-r", str(CONNECTIONS), "-i", "1", "-l", "30", "-p", "2"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+
+
+def attack(server, kind, watch):
+    """(most sockets of attackers, those left at the deadline and a second, p99 in the meantime)."""
+    idle = sockets(server)
+    honest = Honest(server.address)
+    attacker = start_attack(server, kind)
+    try:
+        most, opened = 0, None
+        for _ in range(200):  # until all are there
+            most = max(most, sockets(server) - idle - 2)
+            if most >= CONNECTIONS * 0.9:
+                opened = time.monotonic()
+                break
+            time.sleep(0.05)
+        assert opened is not None, f"only {most} connections were made"
+        time.sleep(watch)
+        left = sockets(server) - idle - 2
+        return most, left, honest.p99()
+    finally:
+        attacker.kill()
+        attacker.wait()
+        honest.p99()
+
+
+@pytest.fixture(autouse=True)
+def tool():
+    if shutil.which("slowhttptest") is None:
+        pytest.skip("slowhttptest is missing")
+
+
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_slow_attack(start_module_server, kind):
+    server = start_module_server(CONFIG.format(int(DEADLINE * 1000)))
+    for attempt in range(ATTEMPTS):  # the machine is shared: a stall of its own must not fail this
+        honest = Honest(server.address)
+        time.sleep(3)
+        alone = honest.p99()
+        most, left, p99 = attack(server, kind, DEADLINE + 1)
+        print(f"{kind}: {most} connections, {left} left; p99 {alone * 1000:.1f} ms alone, {p99 * 1000:.1f} ms attacked")
+        assert left <= CONNECTIONS * 0.02, "the attackers are not closed"
+        if p99 <= max(2 * alone, FLOOR):
+            return
+    pytest.fail("honest requests were slowed down")
+
+
+def test_without_deadlines_the_attackers_stay(start_module_server):
+    server = start_module_server(CONFIG.format(3600000))
+    most, left, _ = attack(server, "headers", DEADLINE + 1)
+    assert left > most * 0.9
+
+
+def test_an_attacker_that_ignores_the_end_is_closed_too(start_module_server):
+    """It neither reads nor closes: what the server keeps for the last reply ends by itself."""
+    server = start_module_server(CONFIG.format(int(DEADLINE * 1000)))
+    idle = sockets(server)
+    attackers = [Wire(server.address) for _ in range(20)]
+    started = time.monotonic()
+    for attacker in attackers:
+        attacker.send(b"POST /api/place_order HTTP/1.1\r\nHost: x\r\nX-")
+    time.sleep(0.2)
+    assert sockets(server) == idle + 20
+    while sockets(server) > idle and time.monotonic() - started < DEADLINE + 5:
+        for attacker in attackers:
+            attacker.send_tolerant(b"y")
+        time.sleep(0.1)
+    taken = time.monotonic() - started
+    print(f"closed after {taken:.1f} s")
+    for attacker in attackers:
+        attacker.close()
+    assert taken <= DEADLINE + 1
