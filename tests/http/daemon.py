@@ -33,13 +33,16 @@ def run_once(*arguments, env=None, timeout=20):
 class Daemon:
     """A running recharged. Errors: AssertionError with the end of its log where it does not start or stop as it should."""
 
-    def __init__(self, folder, config=None, arguments=(), env=None, data_dir=None, ready_within=15):
+    def __init__(self, folder, config=None, arguments=(), env=None, data_dir=None, ready_within=15,
+                 program=None):
+        """program: the command's beginning where it is not plainly recharged; the process must stay the same one."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = Path(data_dir) if data_dir else self.folder / "data"
         self.config_file = self.folder / "recharged.toml"
         self.log_file = self.folder / "stderr.log"
         self.env, self.arguments, self.ready_within = env, list(arguments), ready_within
+        self.program = list(program) if program else [binary()]
         self.has_config = config is not None
         if self.has_config:
             self.config_file.write_text(config, encoding="utf-8")
@@ -47,7 +50,7 @@ class Daemon:
         self.start()
 
     def command(self):
-        command = [binary(), "--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir)]
+        command = [*self.program, "--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir)]
         if self.has_config:
             command += ["--config", str(self.config_file)]
         return command + self.arguments
