@@ -1,19 +1,19 @@
-"""The servers that are broken on purpose: arguments for Daemon, or for whatever starts one."""
+"""What is built for these tests beside recharged: servers that are broken on purpose, as arguments for Daemon."""
 from pathlib import Path
 
 from daemon import binary
 
 
-def _beside(name):
+def beside(name):
     path = Path(binary()).parent / name
     assert path.is_file(), f"{path} is missing: build it beside recharged"
-    return [str(path)]
+    return str(path)
 
 
 def broken_disk(how):
     """how: what broken_disk_server.cc lists."""
-    return {"program": _beside("recharged_on_broken_disk"), "env": {"BROKEN_DISK": how}}
+    return {"program": [beside("recharged_on_broken_disk")], "env": {"BROKEN_DISK": how}}
 
 
 def without_deduplication():
-    return {"program": _beside("recharged_without_deduplication")}
+    return {"program": [beside("recharged_without_deduplication")]}

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
 
 from api import in_threads, parse_metrics  # noqa: E402
 from daemon import binary, clean_environment  # noqa: E402
-from signing import VECTOR_SECRET, Raw, callback_fields, signed_body  # noqa: E402
+from signing import VECTOR_SECRET, Raw, Text, callback_fields, signed_body  # noqa: E402
 
 CONNECTIONS = 32
 ACCOUNTS_PER_CONNECTION = 2
@@ -112,8 +112,9 @@ def client(address):
 class Step:
     """One request, as far as it was sent and acknowledged. Times are those of time.monotonic()."""
 
-    def __init__(self, path, body, effect=0, headers=None):
-        self.path, self.body, self.headers, self.effect = path, body, headers or {}, Decimal(effect)
+    def __init__(self, request_id, path, body, effect=0, headers=None):
+        self.request_id, self.path, self.body, self.effect = request_id, path, body, Decimal(effect)
+        self.headers = {"X-Request-Id": request_id, **(headers or {})}
         self.sent_at = self.acknowledged_at = self.reply = None
 
     @property
@@ -128,28 +129,31 @@ class Step:
 class Payment:
     """One order and all that is asked about it: its credit, a second payment, a refund, a debit of its account."""
 
-    def __init__(self, account, number, amount):
+    def __init__(self, account, number, amount, evidence_bytes=0):
         self.account, self.number, self.amount = account, number, Decimal(amount)
+        self.evidence = {"evidence": Text("e" * evidence_bytes)} if evidence_bytes else {}
         body = json.dumps({"account": account, "amount": str(amount)}).encode()
-        self.steps = {"place": Step("/api/place_order", body, headers={"Idempotency-Key": f"key-{number}"})}
+        self.steps = {"place": Step(f"{number}-place", "/api/place_order", body, headers={"Idempotency-Key": f"key-{number}"})}
         self.order_id = None
         self.transaction_id = f"tx-{number}"
 
     def step(self, kind):
         """Made when it is first asked for; all but "place" need the order's id."""
         if kind not in self.steps:
+            request_id = f"{self.number}-{kind}"
             part = (self.amount / 4).quantize(Decimal("0.01"))
             if kind in ("credit", "second"):
                 transaction = self.transaction_id + ("-2" if kind == "second" else "")
                 fields = callback_fields(self.order_id, transaction, amount=str(self.amount),
-                                         paid_at=Raw(int(time.time())))
-                made = Step("/api/payment_callback", signed_body(fields), self.amount if kind == "credit" else 0)
+                                         paid_at=Raw(int(time.time())), **self.evidence)
+                effect = self.amount if kind == "credit" else 0
+                made = Step(request_id, "/api/payment_callback", signed_body(fields), effect)
             elif kind == "refund":
                 body = json.dumps({"refund_id": f"r-{self.number}", "amount": str(part)}).encode()
-                made = Step(f"/api/orders/{self.order_id}/refund", body, -part)
+                made = Step(request_id, f"/api/orders/{self.order_id}/refund", body, -part)
             else:
                 body = json.dumps({"debit_id": f"d-{self.number}", "amount": str(part)}).encode()
-                made = Step(f"/api/accounts/{self.account}/debit", body, -part)
+                made = Step(request_id, f"/api/accounts/{self.account}/debit", body, -part)
             self.steps[kind] = made
         return self.steps[kind]
 
@@ -220,7 +224,7 @@ class Load:
         payments = self.lists[index]
         account = f"139{self.block:04d}{index:02d}{rng.randrange(ACCOUNTS_PER_CONNECTION):02d}"
         payment = Payment(account, f"{self.block}-{index}-{len(payments)}",
-                          f"{rng.randrange(1, 500)}.{rng.randrange(100):02d}")
+                          f"{rng.randrange(1, 500)}.{rng.randrange(100):02d}", self.evidence_bytes)
         payments.append(payment)
         for kind in ["place", "credit"] + [kind for kind, share in LATER_STEPS.items() if rng.random() < share]:
             if kind != "repeat":
