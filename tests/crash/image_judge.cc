@@ -164,7 +164,7 @@ std::optional<std::string> ImageJudge::judge_exceptions(Store& store, std::size_
 }
 
 std::optional<std::string> ImageJudge::judge_journal(SimulatedFileSystem& image) const {
-  auto report = verify_data_folder(image, {folder_, std::filesystem::temp_directory_path().string(), true});
+  auto report = verify_data_folder(image, {folder_, std::filesystem::temp_directory_path().string(), false});
   if (!report) return "it cannot be verified: " + report.error().to_text();
   if (!report->clean()) return "verify: " + report->findings.front();
   return std::nullopt;
