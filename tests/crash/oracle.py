@@ -177,7 +177,8 @@ class Payment:
     def _judge(self, kind, step, reply, headers, again, known):
         if kind == "place":
             check(not known or reply["order_id"] == self.order_id, "placed twice:", self.order_id, reply)
-            check(not known or headers.get("Idempotency-Replayed") == "true", "not a replay:", reply)
+            replayed = headers.get("Idempotency-Replayed") == "true"
+            check(replayed if known else again or not replayed, "sent before:", again, "replayed:", replayed, reply)
             self.order_id = reply["order_id"]
         elif kind == "credit":
             allowed = {"Already processed"} if known else {"Recharge succeeded"}
@@ -195,10 +196,13 @@ class Load:
     """Connections that place, credit, repeat, refund and spend until they are told to stop, or the server is gone.
 
     refusals: slugs of 503 that are taken as an answer: noted, and the step is tried again after a while.
-    after: {connection: how it ended}."""
+    refusals_end: a refusal ends the connection, and is no failure.
+    Afterwards: endings, by connection, how it ended; refused, (when, slug) of each refusal."""
 
-    def __init__(self, address, rng, block, connections=CONNECTIONS, refusals=(), evidence_bytes=0):
-        self.address, self.block, self.refusals = address, block, set(refusals)
+    def __init__(self, address, rng, block, connections=CONNECTIONS, refusals=(), refusals_end=False,
+                 evidence_bytes=0):
+        self.address, self.block = address, block
+        self.refusals, self.refusals_end = set(refusals), refusals_end
         self.evidence_bytes, self.stop = evidence_bytes, threading.Event()
         self.lists = [[] for _ in range(connections)]
         self.failures, self.refused, self.endings = [], [], {}
@@ -216,7 +220,8 @@ class Load:
             self.endings[index] = error
         except Refused as error:
             self.endings[index] = error
-            self.failures.append(error)
+            if not self.refusals_end:
+                self.failures.append(error)
         except Exception as error:
             self.failures.append(error)
 
@@ -330,15 +335,15 @@ def check_all(address, payments, exactly=False):
     check_exceptions(address, payments)
 
 
-def send_all_again(address, payments):
-    """Rule 5: after this, everything that was ever sent was acknowledged."""
+def send_all_again(address, payments, but=()):
+    """Rule 5: after this, everything that was ever sent was acknowledged, `but` for steps of these kinds."""
     groups = [payments[index::8] for index in range(8)]
 
     def work(index):
         with client(address) as over:
             for payment in groups[index]:
                 for kind in list(payment.steps):
-                    if payment.sent(kind):
+                    if payment.sent(kind) and kind not in but:
                         payment.send(kind, over)
 
     in_threads(len(groups), work)
