@@ -84,8 +84,9 @@ def run(mounted, rng, what="journal", free_again=True):
             # A few blocks are left: what the books then write at once is written in part.
             os.truncate(ballast[-1], ballast[-1].stat().st_size - 5 * 4096)
         load = Load(daemon.address, rng, 0, refusals={"storage_full", "overloaded"}, evidence_bytes=EVIDENCE_BYTES)
-        wait_until(lambda: any(slug == "storage_full" for _, slug in load.refused) or load.failures, 60,
+        wait_until(lambda: any(slug == "storage_full" for _, slug in load.refused) or load.endings, 60,
                    "the disk does not fill up")
+        check(not load.endings, "connections ended:", load.endings, daemon.log_tail())
         for _ in range(20):
             read(daemon.address, next(payment for payment in load.payments() if payment.acknowledged("credit")))
             check(daemon.running(), "a full disk ended the process:", daemon.log_tail())
@@ -98,7 +99,7 @@ def run(mounted, rng, what="journal", free_again=True):
                 file.unlink()
         freed_at = time.monotonic()
         wait_until(lambda: any(step.acknowledged and step.acknowledged_at > freed_at for payment in load.payments()
-                               for step in list(payment.steps.values())) or load.failures, AGAIN_WITHIN_S,
+                               for step in list(payment.steps.values())) or load.endings, AGAIN_WITHIN_S,
                    "no change is taken after space was freed")
         again = time.monotonic() - freed_at
         time.sleep(0.3)
