@@ -46,6 +46,8 @@ def run(folder, rng, cycles, program=None, env=None, final=None):
             looked_at = sample(by_cycle, rng)
             check_payments(daemon.address, looked_at)
             check_balances(daemon.address, looked_at)
+            if cycle % 10 == 9:
+                print(f"{cycle + 1} cycles: {sum(map(len, by_cycle))} payments, slowest start {slowest:.2f} s", flush=True)
         payments = [payment for payments in by_cycle for payment in payments]
         check_all(daemon.address, payments)
         send_all_again(daemon.address, payments)
