@@ -10,6 +10,7 @@
 #include "server/engine.h"
 #include "server/metrics.h"
 #include "server/settings.h"
+#include "storage/file.h"
 
 namespace recharge {
 
@@ -34,6 +35,9 @@ using OpenEngine = OpenedEngine (*)(const Settings& settings, unsigned threads,
                                     std::function<void(const std::string&)> on_fatal);
 OpenedEngine open_engine(const Settings& settings, unsigned threads,
                          std::function<void(const std::string&)> on_fatal);
+// The same over another file system, for disks that are broken on purpose. It outlives the engine.
+OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsigned threads,
+                              std::function<void(const std::string&)> on_fatal);
 
 // Answers the exit code.
 int run_application(int argc, const char* const* argv, OpenEngine open);

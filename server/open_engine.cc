@@ -11,6 +11,11 @@ namespace recharge {
 OpenedEngine open_engine(const Settings& settings, unsigned threads,
                          std::function<void(const std::string&)> on_fatal) {
   static RealFileSystem files;
+  return open_engine_over(files, settings, threads, std::move(on_fatal));
+}
+
+OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsigned threads,
+                              std::function<void(const std::string&)> on_fatal) {
   ShardedEngine::Options options;
   options.store.data_dir = settings.store.data_dir.string();
   options.store.currency = settings.orders.currency;

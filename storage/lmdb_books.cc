@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <lmdb.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@ namespace recharge {
 namespace {
 
 constexpr std::size_t kMapBytes = std::size_t{256} << 30;  // reserved address space; the file grows with use
+constexpr std::size_t kLargestWriteBytes = 64 * 4096;      // of LMDB in one call
 constexpr unsigned kMaxReaders = 300;                      // io threads and a few more
 constexpr std::array<const char*, kTables> kTableNames = {
     "orders",     "accounts",       "transfers",   "refunds", "debits",
@@ -36,6 +38,16 @@ boost::system::error_code error_of(int rc) noexcept {
     default:
       return make_error_code(Errc::damaged);
   }
+}
+
+// LMDB answers EIO where the system wrote a part only, and that is how a disk gets full in the middle of a
+// write.
+boost::system::error_code write_error(MDB_env* env, int rc) noexcept {
+  if (rc != EIO) return error_of(rc);
+  int fd = -1;
+  struct statvfs disk {};
+  if (mdb_env_get_fd(env, &fd) != MDB_SUCCESS || ::fstatvfs(fd, &disk) != 0) return error_of(rc);
+  return error_of(disk.f_bavail * disk.f_frsize < kLargestWriteBytes ? ENOSPC : rc);
 }
 
 MDB_val value_of(Bytes bytes) noexcept { return {bytes.size(), const_cast<std::byte*>(bytes.data())}; }
@@ -152,7 +164,7 @@ class Snapshot final : public BooksSnapshot {
 class Transaction final : public BooksTransaction {
  public:
   Transaction(MDB_txn* transaction, const std::array<MDB_dbi, kTables>& tables, MDB_dbi meta)
-      : transaction_(transaction), tables_(tables), meta_(meta) {}
+      : env_(mdb_txn_env(transaction)), transaction_(transaction), tables_(tables), meta_(meta) {}
   ~Transaction() override {
     if (transaction_ != nullptr) mdb_txn_abort(transaction_);
   }
@@ -162,11 +174,11 @@ class Transaction final : public BooksTransaction {
     auto*& cursor = cursors_[index];
     if (cursor == nullptr) {
       if (const int rc = mdb_cursor_open(transaction_, tables_[index], &cursor); rc != MDB_SUCCESS)
-        return error_of(rc);
+        return write_error(env_, rc);
       MDB_val last;
       MDB_val unused;
       const int rc = mdb_cursor_get(cursor, &last, &unused, MDB_LAST);
-      if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) return error_of(rc);
+      if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) return write_error(env_, rc);
       if (rc == MDB_SUCCESS) last_keys_[index].assign(bytes_of(last).begin(), bytes_of(last).end());
     }
     MDB_val at = value_of(key);
@@ -175,7 +187,7 @@ class Transaction final : public BooksTransaction {
     auto& last_key = last_keys_[index];
     const bool grows = std::lexicographical_compare(last_key.begin(), last_key.end(), key.begin(), key.end());
     const int rc = mdb_cursor_put(cursor, &at, &stored, grows ? MDB_APPEND : 0);
-    if (rc != MDB_SUCCESS) return error_of(rc);
+    if (rc != MDB_SUCCESS) return write_error(env_, rc);
     if (grows) last_key.assign(key.begin(), key.end());
     return {};
   }
@@ -183,7 +195,7 @@ class Transaction final : public BooksTransaction {
   Result<void> erase(Table table, Bytes key) override {
     MDB_val at = value_of(key);
     const int rc = mdb_del(transaction_, tables_[static_cast<std::size_t>(table)], &at, nullptr);
-    if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) return error_of(rc);
+    if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) return write_error(env_, rc);
     return {};
   }
 
@@ -194,7 +206,8 @@ class Transaction final : public BooksTransaction {
     RECHARGE_CHECK(writer.ok());
     MDB_val key = value_of(kPositionKey);
     MDB_val value = value_of(Bytes(room.data(), writer.size()));
-    if (const int rc = mdb_put(transaction_, meta_, &key, &value, 0); rc != MDB_SUCCESS) return error_of(rc);
+    if (const int rc = mdb_put(transaction_, meta_, &key, &value, 0); rc != MDB_SUCCESS)
+      return write_error(env_, rc);
     return {};
   }
 
@@ -204,11 +217,12 @@ class Transaction final : public BooksTransaction {
       cursor = nullptr;
     }
     const int rc = mdb_txn_commit(std::exchange(transaction_, nullptr));  // freed whether it succeeds or not
-    if (rc != MDB_SUCCESS) return error_of(rc);
+    if (rc != MDB_SUCCESS) return write_error(env_, rc);
     return {};
   }
 
  private:
+  MDB_env* env_;
   MDB_txn* transaction_;
   const std::array<MDB_dbi, kTables>& tables_;
   MDB_dbi meta_;
