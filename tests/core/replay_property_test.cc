@@ -65,8 +65,12 @@ class Histories : public ::testing::TestWithParam<std::uint64_t> {
     driver_.keep_snapshots = true;
     for (std::size_t i = 0; i < commands; ++i) {
       const auto command = history_.next();
-      driver_.execute(command);
-      model_.execute(command, driver_.now.ms);
+      const auto code = driver_.execute(command);
+      const auto expected = model_.execute(command, driver_.now.ms);
+      ASSERT_EQ(code, expected.code) << where(i) << shown(driver_.records);
+      ASSERT_TRUE(code != OutcomeCode::kept_for_review || driver_.outcome.exception_kind == expected.kind)
+          << where(i) << shown(driver_.records);
+      ASSERT_EQ(!driver_.facts.empty(), model_.changed()) << where(i) << shown(driver_.records);
       ASSERT_EQ(difference(driver_, model_), "") << where(i) << shown(driver_.records);
       ASSERT_TRUE(driver_.broken.empty()) << driver_.broken.front() << where(i) << shown(driver_.records);
     }
