@@ -33,6 +33,13 @@ class OrderModel {
     std::string transaction;
     std::int64_t refunded = 0;
     std::map<RefundId, std::pair<std::int64_t, RefundStatus>> refunds;
+
+    bool is_overdue(std::int64_t now_ms) const {
+      return (status == OrderStatus::pending || status == OrderStatus::failed) && now_ms > expires_ms;
+    }
+    OrderStatus status_at(std::int64_t now_ms) const {
+      return is_overdue(now_ms) ? OrderStatus::expired : status;
+    }
   };
   struct Payment {
     std::set<ExceptionKind> kinds;         // every reason for which it was ever kept
@@ -52,6 +59,12 @@ class OrderModel {
     for (const auto& [key, payment] : payments) sum += payment.open ? payment.amount : 0;
     return sum;
   }
+  // Exceptions that there are or were.
+  std::size_t kept() const {
+    std::size_t count = replaced_.size();
+    for (const auto& [key, payment] : payments) count += payment.kinds.empty() ? 0 : 1;
+    return count;
+  }
   std::int64_t in_transit() const {
     std::int64_t sum = 0;
     for (const auto& [id, order] : orders) {
@@ -69,10 +82,12 @@ class OrderModel {
   ModelReply execute(const Command& command, std::int64_t now_ms) {
     now_ = now_ms;
     changed_ = false;
+    expired_ = false;
     return std::visit([this](const auto& c) { return on(c); }, command);
   }
-  // Whether the last command changed anything.
+  // Whether the last command changed anything, and whether it found its order past its time.
   bool changed() const { return changed_; }
+  bool expired() const { return expired_; }
 
  private:
   using Code = OutcomeCode;
@@ -90,10 +105,9 @@ class OrderModel {
     const auto found = orders.find(id);
     if (found == orders.end()) return nullptr;
     Entry& order = found->second;
-    const bool unpaid = order.status == OrderStatus::pending || order.status == OrderStatus::failed;
-    if (unpaid && now_ > order.expires_ms) {
+    if (order.is_overdue(now_)) {
       order.status = OrderStatus::expired;
-      changed_ = true;
+      expired_ = true;
     }
     return &order;
   }
@@ -150,7 +164,9 @@ class OrderModel {
       order->status = OrderStatus::failed;
       return change(Code::payment_failure_recorded);
     }
-    Payment& payment = payments[{std::string(c.reference.view()), std::string(c.transaction_id.view())}];
+    // The same order is meant, whichever form of its id was sent.
+    const auto reference = c.order_id.is_nil() ? std::string(c.reference.view()) : c.order_id.to_text();
+    Payment& payment = payments[{reference, std::string(c.transaction_id.view())}];
     if (payment.settled) return {Code::already_processed};
     if (stale && !was_credited) return hold(payment, ExceptionKind::stale_callback, c);
     if (order == nullptr) return hold(payment, ExceptionKind::unknown_order, c);
@@ -229,7 +245,7 @@ class OrderModel {
   }
   ModelReply on(const ExpireOrder& c) {
     if (find(c.order_id) == nullptr) return {Code::order_not_found};
-    return {changed_ ? Code::order_expired : Code::nothing_to_do};
+    return {expired_ ? Code::order_expired : Code::nothing_to_do};
   }
 
   ModelReply on(const RequestRefund& c) {
@@ -319,6 +335,7 @@ class OrderModel {
 
   std::int64_t now_ = 0;
   bool changed_ = false;
+  bool expired_ = false;
   std::map<IdempotencyKey, Remembered> remembered_;
   std::set<ExceptionId> replaced_;  // of payments that are kept for another reason since
 };
