@@ -83,6 +83,9 @@ std::string_view exception_name(std::size_t i) { return to_text(static_cast<Exce
 
 }  // namespace
 
+std::string_view name_of(const Command& command) noexcept { return kCommandNames[command.index()]; }
+std::string_view name_of(OutcomeCode code) noexcept { return kOutcomeNames[static_cast<std::size_t>(code)]; }
+
 void Coverage::add(const Coverage& other) {
   histories += other.histories;
   add_to(met, other.met);

@@ -36,6 +36,9 @@ enum class Met : std::uint8_t {
 };
 constexpr std::size_t kMet = 21;
 
+std::string_view name_of(const Command& command) noexcept;
+std::string_view name_of(OutcomeCode code) noexcept;
+
 struct Coverage {
   std::uint64_t histories = 0;
   std::array<std::uint64_t, kMet> met{};

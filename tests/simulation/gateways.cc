@@ -47,6 +47,7 @@ std::string Gateways::body_of(const Payment& payment, std::int64_t sent_at_s, Hm
   canonical_.clear();
   canonical_.append("amount=").append(amount).append("&order_id=").append(payment.order);
   if (payment.paid_at_s) canonical_.append("&paid_at=").append(paid_at);
+  if (!payment.remark.empty()) canonical_.append("&remark=").append(payment.remark);
   canonical_.append("&status=").append(status).append("&timestamp=").append(sent_at);
   canonical_.append("&transaction_id=").append(payment.transaction_id);
   std::string body = "{\"order_id\":\"";
@@ -54,6 +55,7 @@ std::string Gateways::body_of(const Payment& payment, std::int64_t sent_at_s, Hm
   body.append("\",\"amount\":").append(amount).append(",\"status\":\"").append(status);
   body.append("\",\"timestamp\":").append(sent_at);
   if (payment.paid_at_s) body.append(",\"paid_at\":").append(paid_at);
+  if (!payment.remark.empty()) body.append(",\"remark\":\"").append(payment.remark).append("\"");
   body.append(",\"signature\":\"").append(hex_of(key.sign({canonical_}))).append("\"}");
   return body;
 }

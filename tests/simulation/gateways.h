@@ -29,6 +29,7 @@ struct Payment {
   std::int64_t amount = 0;  // minor units
   bool success = true;
   std::optional<std::int64_t> paid_at_s;
+  std::string remark;  // a member that nobody knows, kept as evidence; empty: none
 };
 
 struct Callback {

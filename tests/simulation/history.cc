@@ -82,7 +82,7 @@ void History::machine_event(Draws& draws) {
     case 0:
     case 1:
     case 2:
-      return checkpoint();
+      return checkpoint(draws);
     case 3:
       coverage_.count(Met::sweeps);
       return server_->sweep();
@@ -95,14 +95,11 @@ void History::machine_event(Draws& draws) {
     case 8:
       return arm_end(draws);
     case 9:
-      note("the power fails");
-      throw Ended{End::power_loss};
+      throw Ended{draws.one_in(3) ? End::kill : End::power_loss};
     case 10:
-      note("the process is killed");
-      throw Ended{End::kill};
     case 11:
-    case 12:
       return fail_disk(draws);
+    case 12:
     case 13:
       return fill_disk(draws);
     case 14:
@@ -110,6 +107,7 @@ void History::machine_event(Draws& draws) {
       return disk_->set_capacity(UINT64_MAX);
     case 15:
       note("a commit of the books will fail");
+      coverage_.count(Met::failed_commits);
       watched_.fail_commit = watched_.commits + 1 + draws.below(4);
       watched_.commits_anyway = draws.one_in(2);
       watched_.error = {draws.one_in(4) ? EIO : ENOSPC, boost::system::generic_category()};
@@ -127,15 +125,15 @@ void History::machine_event(Draws& draws) {
 void History::arm_end(Draws& draws) {
   operations_left_ = 1 + static_cast<unsigned>(draws.below(14));
   armed_ = draws.one_in(3) ? End::kill : End::power_loss;
-  note((armed_ == End::kill ? "a kill is near: " : "a power loss is near: ") +
-       std::to_string(operations_left_) + " operations");
+  note(armed_ == End::kill ? "a kill is near; operations until then: "
+                           : "a power loss is near; operations until then: ",
+       std::to_string(operations_left_));
 }
 
 void History::fail_disk(Draws& draws) {
   const bool flush = draws.one_in(2);
   coverage_.count(flush ? Met::failed_flushes : Met::failed_writes);
   note(flush ? "a flush will fail" : "a write will fail");
-  may_fail_ = true;
   using Operation = SimulatedFileSystem::Operation;
   disk_->inject({flush ? Operation::sync : Operation::write, 1 + draws.below(4), 1, EIO, ".journal"});
 }
@@ -145,12 +143,15 @@ void History::fill_disk(Draws& draws) {
   note("the disk fills");
   disk_->set_capacity(UINT64_MAX);
   const auto used = UINT64_MAX - *disk_->free_bytes("/");
-  disk_->set_capacity(used + draws.below(40'000));
+  disk_->set_capacity(used + draws.below(20'000));
 }
 
-void History::checkpoint() {
+// Clients go on meanwhile.
+void History::checkpoint(Draws& draws) {
   note("a checkpoint");
+  meanwhile_ = &draws;
   const auto done = server_->checkpoint();
+  meanwhile_ = nullptr;
   coverage_.count(done ? Met::checkpoints : Met::failed_checkpoints);
   if (done || is_disk_full(done.error())) return;  // tried again later, with the sets kept
   if (!server_->journal_failed()) throw Ended{End::kill};
@@ -162,7 +163,6 @@ void History::finish() {
   disk_->set_capacity(UINT64_MAX);
   operations_left_ = 0;
   watched_.fail_commit = 0;
-  may_fail_ = false;
   note("the power fails, and everything is sent again");
   if (server_) end_life(End::power_loss);
   limits_ = {};

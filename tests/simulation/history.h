@@ -53,7 +53,7 @@ class History {
   void arm_end(Draws& draws);
   void fail_disk(Draws& draws);
   void fill_disk(Draws& draws);
-  void checkpoint();
+  void checkpoint(Draws& draws);
   void redeliver(const Payment& payment, std::int64_t sent_at_s);
   void finish();
 
@@ -80,8 +80,8 @@ class History {
   void check_books();
 
   void violate(const std::string& what);
-  void note(const std::string& line) {
-    if (tracing_) trace_.push_back(line);
+  void note(std::string_view line, std::string_view more = {}) {
+    if (tracing_) trace_.emplace_back(line).append(more);
   }
   Oracle::ShardAt shards() {
     return [this](unsigned shard) -> ShardRecords& { return server_->shard(shard); };
@@ -108,8 +108,8 @@ class History {
 
   unsigned operations_left_ = 0;  // until the end that is armed; 0: none
   End armed_ = End::power_loss;
+  Draws* meanwhile_ = nullptr;  // a checkpoint is being made: clients draw from these
   bool flip_at_restart_ = false;
-  bool may_fail_ = false;  // a fault of the disk is armed
 };
 
 }  // namespace recharge::simulation

@@ -15,20 +15,33 @@ bool is_expiry(OutcomeCode code) {
   return code == OutcomeCode::order_expired || code == OutcomeCode::nothing_to_do;
 }
 
-std::string code_text(OutcomeCode code) { return std::to_string(static_cast<int>(code)); }
+// "close 018b..." or "debit user-1": what a reader of a shrunk history has to know.
+std::string text_of(const Command& command) {
+  std::string text(name_of(command));
+  std::visit(
+      [&](const auto& c) {
+        if constexpr (requires { c.order_id; }) text += " " + c.order_id.to_text();
+        if constexpr (requires { c.account; }) text.append(" ").append(c.account.view());
+        if constexpr (requires { c.exception_id; }) text += " exception " + c.exception_id.to_text();
+        if constexpr (requires { c.refund_id; }) text.append(" ").append(c.refund_id.view());
+        if constexpr (requires { c.amount.minor_units(); }) text += " " + to_text(c.amount);
+      },
+      command);
+  return text;
+}
 
 }  // namespace
 
 void History::receive(Callback callback, bool forged) {
   const auto reported = gateways_.verify(callback);
   if (!reported) {
-    note("callback refused: " + callback.body);
+    note("callback refused: ", callback.body);
     coverage_.count(Met::forged_refused);
     if (!forged) violate("a signed callback was refused");
     return;
   }
   if (forged) return violate("a forged callback was accepted: " + callback.body);
-  note("callback " + callback.body);
+  note("callback ", callback.body);
   execute(workload_.report(*reported, std::move(callback)));
 }
 
@@ -37,7 +50,7 @@ void History::execute(const Command& command) {
   if (const auto* list = std::get_if<ListExceptions>(&command)) return list_exceptions(*list);
   const auto executed = server_->execute(command, outcome_);
   ++coverage_.outcomes[static_cast<std::size_t>(outcome_.code)];
-  note("  command " + std::to_string(command.index()) + " answers " + code_text(outcome_.code));
+  if (tracing_) note(text_of(command) + ": ", name_of(outcome_.code));
   if (outcome_.code == OutcomeCode::kept_for_review)
     ++coverage_.exceptions[static_cast<std::size_t>(outcome_.exception_kind)];
   if (outcome_.code == OutcomeCode::stale_signature)
@@ -62,8 +75,8 @@ void History::check_change(const Command& command, SimulatedServer::Executed exe
   replies_.push_back({executed, oracle_.shown()});
   if (is_expiry(expected.code) && is_expiry(outcome_.code)) return;
   if (expected.code != outcome_.code) {
-    return violate("command " + std::to_string(command.index()) + " answers " + code_text(outcome_.code) +
-                   ", not " + code_text(expected.code));
+    return violate(text_of(command) + " answers " + std::string(name_of(outcome_.code)) + ", not " +
+                   std::string(name_of(expected.code)));
   }
   if (outcome_.code == OutcomeCode::kept_for_review && expected.kind != outcome_.exception_kind)
     violate("kept as " + std::string(to_text(outcome_.exception_kind)) + ", not " +

@@ -35,6 +35,7 @@ void History::end_life(End how) {
   if (server_) deliver_replies();
   replies_.clear();
   server_.reset();
+  meanwhile_ = nullptr;
   operations_left_ = 0;
   if (how == End::kill) return;  // the system still has what was written
   disk_ = disk_->after_power_loss(draws_.next());
@@ -47,7 +48,11 @@ ServerSettings History::settings(bool watched) {
   settings.limits = limits_;
   if (draws_.one_in(4)) settings.recovery_limit_bytes = 4'000;
   settings.wall_clock = [this] { return workload_.now(); };
-  if (watched) settings.between_transactions = [this] { operation(); };
+  if (!watched) return settings;
+  settings.between_transactions = [this] { operation(); };
+  settings.meanwhile = [this] {
+    if (meanwhile_ != nullptr && meanwhile_->one_in(3)) client_event(*meanwhile_);
+  };
   return settings;
 }
 
@@ -76,7 +81,7 @@ bool History::start_server() {
   const auto started = server_->start();
   if (!started) {
     const auto& error = started.error();
-    note("does not start: " + error.to_text());
+    if (tracing_) note("does not start: ", error.to_text());
     if (is_disk_full(error.code)) {
       disk_->set_capacity(UINT64_MAX);
     } else if (error.code != boost::system::errc::io_error) {
@@ -86,7 +91,7 @@ bool History::start_server() {
   }
   coverage_.count(Met::restarts);
   coverage_.count(Met::torn_tails, started->torn_tail ? 1 : 0);
-  note("-- started: " + std::to_string(started->records) + " records behind the books");
+  note("-- started; records behind the books: ", std::to_string(started->records));
   const auto verdict = oracle_.resume(shards(), workload_.now());
   coverage_.count(Met::lost_commands, verdict.lost);
   if (verdict.damaged) violate("after a restart a record is damaged");
@@ -101,7 +106,7 @@ void History::examine_with_flipped_bit() {
   MemoryBooks books = books_;
   const auto what = draws_.one_in(3) ? flip_in_books(books) : flip_in_journal(*disk);
   if (what.empty()) return;
-  note("a bit flips in " + what);
+  note("a bit flips in ", what);
   SimulatedServer server(*disk, books, settings(false));
   const auto started = server.start();
   if (!started) {

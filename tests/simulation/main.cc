@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <thread>
 
@@ -131,8 +132,10 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
+  std::uint64_t long_seeds = 0;
   CLI::App app("Runs histories of clients, gateways, faults and crashes against the storage of recharged.");
   app.add_option("--seeds", options.seeds, "how many histories")->capture_default_str();
+  app.add_option("--long-seeds", long_seeds, "how many where RECHARGE_LONG is 1 in the environment");
   app.add_option("--from", options.from, "the first seed")->capture_default_str();
   app.add_option("--jobs", options.jobs, "threads")->capture_default_str()->check(CLI::Range(1, 64));
   app.add_option("--only", options.only, "only these events of each seed")->delimiter(',');
@@ -142,6 +145,8 @@ int main(int argc, char** argv) {
   app.add_flag("--require-coverage", options.require_coverage,
                "fails where something was never met that histories can meet");
   CLI11_PARSE(app, argc, argv);
+  const char* is_long = std::getenv("RECHARGE_LONG");
+  if (long_seeds > 0 && is_long != nullptr && std::string_view(is_long) == "1") options.seeds = long_seeds;
   violation_expected = options.expect_violation;
   first_seed = options.from;
   std::signal(SIGABRT, on_abort);

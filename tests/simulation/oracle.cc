@@ -11,19 +11,26 @@ class Comparison {
   Comparison(const OrderModel& model, ShardRecords& records, Time now)
       : model_(model), records_(records), now_(now) {}
 
+  // The sums first: they tell most differences at once.
   void run() {
+    sums();
+    if (!difference.empty()) return;
     for (const auto& [id, entry] : model_.orders) order(id, entry);
     for (const auto& [name, balance] : model_.balances) {
       const auto* account = found(records_.account(name));
-      require((account == nullptr ? 0 : account->balance.minor_units()) == balance,
-              "the balance of " + std::string(name.view()) + " is not " + std::to_string(balance));
+      require((account == nullptr ? 0 : account->balance.minor_units()) == balance, [&] {
+        return "the balance of " + std::string(name.view()) + " is not " + std::to_string(balance);
+      });
     }
     for (const auto& [key, payment] : model_.payments) payment_kept(key, payment);
     for (const auto& [key, amount] : model_.debits) {
       const auto* debit = found(records_.debit(key.first, key.second));
-      require(debit != nullptr && debit->amount.minor_units() == amount, "a debit is missing");
+      require(debit != nullptr && debit->amount.minor_units() == amount, [] { return "a debit is missing"; });
     }
-    sums();
+    std::size_t kept = 0;
+    const auto counted = records_.visit_exceptions({}, [&](const PaymentException&) { return ++kept > 0; });
+    damaged |= !counted.has_value();
+    require(kept == model_.kept(), [] { return "the number of exceptions is another"; });
   }
 
   std::string difference;
@@ -35,19 +42,23 @@ class Comparison {
     if (!record) damaged = true;
     return record ? *record : nullptr;
   }
-  void require(bool condition, const std::string& what) {
-    if (!condition && difference.empty()) difference = what;
+  void require(bool condition, auto what) {
+    if (!condition && difference.empty()) difference = what();
   }
 
   void order(const OrderId& id, const OrderModel::Entry& entry) {
     const auto* order = found(records_.order(id));
-    require(order != nullptr, "order " + id.to_text() + " is missing");
+    const auto text = [&](const char* what) {
+      return [&, what] { return "order " + id.to_text() + " has another " + what; };
+    };
+    require(order != nullptr, [&] { return "order " + id.to_text() + " is missing"; });
     if (order == nullptr) return;
-    const auto text = [&](const char* what) { return "order " + id.to_text() + " has another " + what; };
     require(order->account == entry.account && order->amount.minor_units() == entry.amount, text("content"));
-    require((order->is_overdue(now_) ? OrderStatus::expired : order->status) == entry.status_at(now_.ms),
-            text("status: ") + std::string(to_text(order->status)) + ", not " +
-                std::string(to_text(entry.status_at(now_.ms))));
+    const auto status = order->is_overdue(now_) ? OrderStatus::expired : order->status;
+    require(status == entry.status_at(now_.ms), [&] {
+      return "order " + id.to_text() + " is " + std::string(to_text(status)) + ", not " +
+             std::string(to_text(entry.status_at(now_.ms)));
+    });
     require(order->transaction_id.view() == entry.transaction, text("transaction"));
     require(order->gateway.view() == entry.gateway, text("gateway"));
     require(order->refunded.minor_units() == entry.refunded, text("sum of refunds"));
@@ -68,7 +79,7 @@ class Comparison {
     if (payment.kinds.empty()) return;
     const auto* exception = found(records_.exception(payment.id));
     const auto text = [&](const char* what) {
-      return "the payment " + key.second + " of " + key.first + " is " + what;
+      return [&, what] { return "the payment " + key.second + " of " + key.first + " is " + what; };
     };
     require(exception != nullptr, text("not kept"));
     if (exception == nullptr) return;
@@ -89,18 +100,16 @@ class Comparison {
     for (const auto& [name, balance] : model_.balances) users += balance;
     const auto& totals = records_.totals();
     const auto of = [&](LedgerAccountKind kind) { return house[static_cast<std::size_t>(kind)]; };
-    require(totals.users.minor_units() == users, "the users' sum is another");
-    require(all + users == 0, "the sum over all accounts is not zero");
-    require(of(LedgerAccountKind::suspense) == model_.in_suspense(), "the sum in suspense is another");
-    require(of(LedgerAccountKind::in_transit) == model_.in_transit(), "the sum in transit is another");
-    require(of(LedgerAccountKind::spending) == model_.spent(), "the sum of debits is another");
+    require(totals.users.minor_units() == users, [] { return "the users' sum is another"; });
+    require(all + users == 0, [] { return "the sum over all accounts is not zero"; });
+    require(of(LedgerAccountKind::suspense) == model_.in_suspense(),
+            [] { return "the sum in suspense is another"; });
+    require(of(LedgerAccountKind::in_transit) == model_.in_transit(),
+            [] { return "the sum in transit is another"; });
+    require(of(LedgerAccountKind::spending) == model_.spent(), [] { return "the sum of debits is another"; });
     std::size_t orders = 0;
     for (const auto count : totals.orders) orders += count;
-    require(orders == model_.orders.size(), "the number of orders is another");
-    std::size_t kept = 0;
-    const auto counted = records_.visit_exceptions({}, [&](const PaymentException&) { return ++kept > 0; });
-    damaged |= !counted.has_value();
-    require(kept == model_.kept(), "the number of exceptions is another");
+    require(orders == model_.orders.size(), [] { return "the number of orders is another"; });
   }
 
   const OrderModel& model_;

@@ -25,14 +25,15 @@ const RecordCodec& record_codec() {
   return codec;
 }
 
-// As small as the largest record allows, so that histories meet full segments and full rings.
+// As small as the largest record allows, so that histories meet full segments and full rings. A segment holds
+// two groups and room for one record more: with less, a segment that is nearly full could never be left.
 JournalOptions journal_options(unsigned threads) {
   JournalOptions options;
   options.directory = kDirectory;
   options.folder_id = {0x5a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   options.producers = threads;
-  options.max_group_bytes = 24 * kSectorBytes;
-  options.segment_bytes = 56 * kSectorBytes;
+  options.max_group_bytes = 28 * kSectorBytes;
+  options.segment_bytes = 86 * kSectorBytes;
   options.ring_bytes = 32 * 1024;
   return options;
 }
@@ -107,6 +108,7 @@ CheckpointerOptions SimulatedServer::checkpointer_options() {
   options.monotonic_clock_ms = [this] { return settings_.wall_clock().ms; };
   options.rest = [this](std::int64_t) {
     if (settings_.between_transactions) settings_.between_transactions();
+    serve();
     step();
   };
   return options;
@@ -128,6 +130,7 @@ void SimulatedServer::run_on_each(const std::function<void(unsigned thread, Shar
   for (unsigned thread = 0; thread < settings_.threads; ++thread) {
     task(thread, *groups_[thread]);
     journal_->publish(thread);
+    serve();
   }
 }
 

@@ -24,6 +24,7 @@ struct ServerSettings {
   std::size_t recovery_limit_bytes = std::size_t{1} << 30;
   std::function<Time()> wall_clock;
   std::function<void()> between_transactions;  // of a checkpoint: the process may end here
+  std::function<void()> meanwhile;             // what else goes on while a checkpoint is made
 };
 
 const ShardMap& shard_map();
@@ -62,6 +63,9 @@ class SimulatedServer final : public ShardOwners {
   StorageResult<JournalPosition> recover_shards(ShardGroup& all, std::uint64_t watermark_ms,
                                                 RecoveryReport& report);
   CheckpointerOptions checkpointer_options();
+  void serve() {
+    if (settings_.meanwhile) settings_.meanwhile();
+  }
 
   SimulatedFileSystem& disk_;
   Books& books_;

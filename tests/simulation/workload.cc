@@ -11,11 +11,15 @@ using testing::kToleranceMs;
 using testing::text;
 
 constexpr std::uint64_t kAccounts = 5;
+constexpr std::int64_t kLongestRemark = 2000;
 
 }  // namespace
 
-Workload::Workload(std::uint64_t seed)
-    : commands_(1, shard_map()), late_policy_(static_cast<LatePolicy>(Draws(seed).below(3))) {}
+Workload::Workload(std::uint64_t seed) : commands_(1, shard_map()) {
+  Draws draws(seed);
+  late_policy_ = static_cast<LatePolicy>(draws.below(3));
+  long_remarks_ = draws.one_in(4);
+}
 
 std::string Workload::account(Draws& draws) const { return "user-" + std::to_string(draws.below(kAccounts)); }
 
@@ -121,6 +125,7 @@ const Payment& Workload::payment(Draws& draws) {
   payment.amount = draws.one_in(8) ? order.amount + 1 : order.amount;
   payment.success = !draws.one_in(8);
   if (draws.one_in(3)) payment.paid_at_s = (now().ms - draws.up_to(kExpireAfterMs)) / 1000;
+  if (long_remarks_) payment.remark.assign(static_cast<std::size_t>(draws.up_to(kLongestRemark)), 'x');
   return payments_.emplace_back(std::move(payment));
 }
 

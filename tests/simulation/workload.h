@@ -41,7 +41,8 @@ class Workload {
   std::string reference(const OrderId& id, Draws& draws);
 
   testing::Commands commands_;
-  LatePolicy late_policy_;
+  LatePolicy late_policy_ = LatePolicy::review;
+  bool long_remarks_ = false;
   std::vector<Placed> placed_;
   std::deque<Payment> payments_;
   std::deque<Callback> sent_;
