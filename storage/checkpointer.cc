@@ -25,23 +25,28 @@ std::int64_t steady_ms() {
 
 void sleep_ms(std::int64_t ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
+CheckpointerOptions with_defaults(CheckpointerOptions options) {
+  if (!options.monotonic_clock_ms) options.monotonic_clock_ms = steady_ms;
+  if (!options.rest) options.rest = sleep_ms;
+  return options;
+}
+
 }  // namespace
 
 Checkpointer::Checkpointer(Store& store, ShardOwners& owners, CheckpointerOptions options)
+    : Checkpointer({store.books(), store.codec(), store.map(), store.journal(), store.threads(),
+                    store.expiry_watermark_ms()},
+                   owners, std::move(options)) {}
+
+Checkpointer::Checkpointer(const CheckpointedStore& store, ShardOwners& owners, CheckpointerOptions options)
     : store_(store),
       owners_(owners),
-      options_(std::move(options)),
-      writer_(store.books(), store.codec(),
-              {options_.records_per_transaction,
-               [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }}),
-      snapshot_(store.books().snapshot()),
-      wait_numbers_(store.threads(), 0),
-      watermark_ms_(store.expiry_watermark_ms()),
-      clock_offset_ms_(options_.wall_clock().ms - monotonic_ms()) {}
-
-std::int64_t Checkpointer::monotonic_ms() const {
-  return options_.monotonic_clock_ms ? options_.monotonic_clock_ms() : steady_ms();
-}
+      options_(with_defaults(std::move(options))),
+      writer_(store_.books, store_.codec, {options_.records_per_transaction, [this] { options_.rest(1); }}),
+      snapshot_(store_.books.snapshot()),
+      wait_numbers_(store_.threads, 0),
+      watermark_ms_(store_.expiry_watermark_ms),
+      clock_offset_ms_(options_.wall_clock().ms - options_.monotonic_clock_ms()) {}
 
 Checkpointer::~Checkpointer() { stop(); }
 
@@ -66,7 +71,7 @@ void Checkpointer::run() {
       std::unique_lock lock(mutex_);
       if (wake_.wait_for(lock, std::chrono::milliseconds(kTickMs), [this] { return stopping_; })) return;
     }
-    if (store_.journal().failed()) return;
+    if (store_.journal.failed()) return;
     const auto now_ms = steady_ms();
     if (due(now_ms - last_ms)) {
       last_ms = now_ms;
@@ -86,7 +91,7 @@ void Checkpointer::run() {
 
 bool Checkpointer::due(std::int64_t waited_ms) {
   if (waited_ms >= options_.interval_ms)
-    return has_pending_ || !(store_.journal().durable_position() == written_);
+    return has_pending_ || !(store_.journal.durable_position() == written_);
   if (has_pending_ || waited_ms < kTickMs) return false;
   std::atomic<std::size_t> bytes{0};  // the owners may count at the same time
   owners_.run_on_each([&bytes](unsigned, ShardGroup& group) { bytes += group.changed_bytes(); });
@@ -97,7 +102,7 @@ bool Checkpointer::due(std::int64_t waited_ms) {
 // by then.
 void Checkpointer::freeze() {
   pending_ = {};
-  pending_.position.journal = store_.journal().durable_position();
+  pending_.position.journal = store_.journal.durable_position();
   pending_.now = options_.wall_clock();
   pending_.idempotency_retention_ms = options_.idempotency_retention_ms;
   std::mutex collecting;
@@ -123,9 +128,9 @@ void Checkpointer::freeze() {
 
 Result<void> Checkpointer::wait_until_durable() {
   for (unsigned thread = 0; thread < wait_numbers_.size(); ++thread) {
-    while (store_.journal().durable(thread) < wait_numbers_[thread]) {
-      if (store_.journal().failed()) return boost::system::error_code(EIO, boost::system::generic_category());
-      sleep_ms(1);
+    while (store_.journal.durable(thread) < wait_numbers_[thread]) {
+      if (store_.journal.failed()) return boost::system::error_code(EIO, boost::system::generic_category());
+      options_.rest(1);
     }
   }
   return {};
@@ -158,7 +163,7 @@ Result<void> Checkpointer::run_once() {
 
 // After a jump of the wall clock nothing is expired for a while: it may jump back.
 bool Checkpointer::rests_after_clock_jump(Time now) {
-  const auto monotonic = monotonic_ms();
+  const auto monotonic = options_.monotonic_clock_ms();
   const auto offset = now.ms - monotonic;
   if (std::abs(offset - clock_offset_ms_) > kClockJumpMs)
     rest_until_monotonic_ms_ = monotonic + kRestAfterJumpMs;
@@ -184,7 +189,7 @@ bool Checkpointer::sweep() {
     auto row = snapshot_->first_from(Table::orders, next);
     if (!row || !row->has_value()) break;
     Order order;
-    if (!store_.codec().decode((*row)->key, (*row)->value, order)) {
+    if (!store_.codec.decode((*row)->key, (*row)->value, order)) {
       // Damage is for whoever reads the order; those behind it still expire.
       next.assign((*row)->key.begin(), (*row)->key.end());
       next.push_back(std::byte{0});
@@ -208,7 +213,7 @@ bool Checkpointer::sweep() {
       group.set_now(now);  // an idle thread's time stands still
       Outcome outcome;
       for (const auto& id : overdue) {
-        if (group.shard(store_.map().of_id(id)) == nullptr) continue;
+        if (group.shard(store_.map.of_id(id)) == nullptr) continue;
         group.execute(ExpireOrder{id}, outcome);
         if (outcome.code == OutcomeCode::overloaded || outcome.code == OutcomeCode::storage_full ||
             outcome.code == OutcomeCode::ledger_unbalanced) {

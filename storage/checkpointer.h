@@ -24,6 +24,16 @@ class ShardOwners {
   virtual void run_on_each(const std::function<void(unsigned thread, ShardGroup& group)>& task) = 0;
 };
 
+// What it works on; the journal and the books are those of the owners' shards. Lifetime: longer than it.
+struct CheckpointedStore {
+  Books& books;
+  const RecordCodec& codec;
+  const ShardMap& map;
+  Journal& journal;
+  unsigned threads = 1;
+  std::uint64_t expiry_watermark_ms = 0;  // of the books when they were opened
+};
+
 struct CheckpointerOptions {
   std::int64_t interval_ms = 5000;
   std::size_t changed_bytes = std::size_t{128} << 20;
@@ -31,7 +41,8 @@ struct CheckpointerOptions {
   std::int64_t idempotency_retention_ms = 86'400'000;
   std::function<Time()> wall_clock;
   std::function<std::int64_t()>
-      monotonic_clock_ms;  // what the wall clock is held against; none: the system's
+      monotonic_clock_ms;                     // what the wall clock is held against; none: the system's
+  std::function<void(std::int64_t ms)> rest;  // between transactions, and for the journal; none: sleeps
   std::function<void(double seconds, std::size_t records)> on_checkpoint;
   std::function<void(const boost::system::error_code&)> on_full;   // tried again
   std::function<void(const boost::system::error_code&)> on_fatal;  // once
@@ -40,6 +51,7 @@ struct CheckpointerOptions {
 class Checkpointer {
  public:
   Checkpointer(Store& store, ShardOwners& owners, CheckpointerOptions options);
+  Checkpointer(const CheckpointedStore& store, ShardOwners& owners, CheckpointerOptions options);
   ~Checkpointer();
 
   void start();
@@ -58,9 +70,8 @@ class Checkpointer {
   void freeze();
   Result<void> wait_until_durable();
   bool rests_after_clock_jump(Time now);
-  std::int64_t monotonic_ms() const;
 
-  Store& store_;
+  const CheckpointedStore store_;
   ShardOwners& owners_;
   const CheckpointerOptions options_;
   CheckpointWriter writer_;

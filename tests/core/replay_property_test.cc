@@ -27,11 +27,7 @@ std::string difference(RuleDriver& driver, const OrderModel& model) {
   for (const auto& [id, expected] : model.orders) {
     const auto& order = driver.order(id);
     const auto status = order.is_overdue(driver.now) ? OrderStatus::expired : order.status;
-    const bool overdue =
-        (expected.status == OrderStatus::pending || expected.status == OrderStatus::failed) &&
-        driver.now.ms > expected.expires_ms;
-    if (status != (overdue ? OrderStatus::expired : expected.status))
-      return "another status of " + shown(order);
+    if (status != expected.status_at(driver.now.ms)) return "another status of " + shown(order);
     if (order.transaction_id.view() != expected.transaction) return "another transaction of " + shown(order);
     if (order.refunded.minor_units() != expected.refunded) return "another refund of " + shown(order);
   }
@@ -65,8 +61,13 @@ class Histories : public ::testing::TestWithParam<std::uint64_t> {
     driver_.keep_snapshots = true;
     for (std::size_t i = 0; i < commands; ++i) {
       const auto command = history_.next();
-      driver_.execute(command);
-      model_.execute(command, driver_.now.ms);
+      const auto code = driver_.execute(command);
+      const auto expected = model_.execute(command, driver_.now.ms);
+      ASSERT_EQ(code, expected.code) << where(i) << shown(driver_.records);
+      ASSERT_TRUE(code != OutcomeCode::kept_for_review || driver_.outcome.exception_kind == expected.kind)
+          << where(i) << shown(driver_.records);
+      ASSERT_EQ(!driver_.facts.empty(), model_.changed() || model_.expired())
+          << where(i) << shown(driver_.records);
       ASSERT_EQ(difference(driver_, model_), "") << where(i) << shown(driver_.records);
       ASSERT_TRUE(driver_.broken.empty()) << driver_.broken.front() << where(i) << shown(driver_.records);
     }
