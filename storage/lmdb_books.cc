@@ -19,9 +19,6 @@ namespace {
 
 constexpr std::size_t kMapBytes = std::size_t{256} << 30;  // reserved address space; the file grows with use
 constexpr unsigned kMaxReaders = 300;                      // io threads and a few more
-constexpr std::array<const char*, kTables> kTableNames = {
-    "orders",     "accounts",       "transfers",   "refunds", "debits",
-    "exceptions", "exception_keys", "idempotency", "house",   "totals"};
 constexpr const char* kMetaName = "meta";
 constexpr std::string_view kHeaderKey = "header";
 constexpr std::string_view kPositionKey = "position";
@@ -299,7 +296,7 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
   rc = mdb_txn_begin(environment->env, nullptr, 0, &transaction);
   if (rc == MDB_SUCCESS) {
     for (std::size_t i = 0; i < kTables && rc == MDB_SUCCESS; ++i) {
-      rc = mdb_dbi_open(transaction, kTableNames[i], MDB_CREATE, &environment->tables[i]);
+      rc = mdb_dbi_open(transaction, kTableNames[i].data(), MDB_CREATE, &environment->tables[i]);
     }
     if (rc == MDB_SUCCESS) rc = mdb_dbi_open(transaction, kMetaName, MDB_CREATE, &environment->meta);
     if (rc == MDB_SUCCESS) {

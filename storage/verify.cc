@@ -9,6 +9,7 @@
 
 #include "core/journal_record.h"
 #include "core/transition.h"
+#include "storage/books_check.h"
 #include "storage/books_replica.h"
 #include "storage/lmdb_books.h"
 #include "storage/offline_folder.h"
@@ -74,21 +75,6 @@ void decide_again(const JournalRecord& record, std::span<const std::byte> bytes,
   }
 }
 
-constexpr std::array<const char*, kTables> kRowNames = {
-    "order",     "account",       "transfer",        "refund",        "debit",
-    "exception", "exception key", "idempotency key", "house account", "totals"};
-
-std::string readable(Table table, Bytes key) {
-  if (table == Table::accounts) return std::string(reinterpret_cast<const char*>(key.data()), key.size());
-  std::string hex;
-  constexpr char digits[] = "0123456789abcdef";
-  for (const auto byte : key) {
-    hex += digits[static_cast<unsigned>(byte) >> 4];
-    hex += digits[static_cast<unsigned>(byte) & 15];
-  }
-  return hex;
-}
-
 // Both sides' rows of a table, in the order of their keys. Idempotency keys are forgotten in time: not
 // compared.
 StorageResult<void> compare_tables(BooksSnapshot& expected, BooksSnapshot& actual, VerifyReport& report) {
@@ -99,8 +85,8 @@ StorageResult<void> compare_tables(BooksSnapshot& expected, BooksSnapshot& actua
     for (;;) {
       auto left = expected.first_from(table, from);
       auto right = actual.first_from(table, from);
-      if (!left) return StorageError{left.error(), "temporary books", 0, kRowNames[i]};
-      if (!right) return StorageError{right.error(), "books/data.mdb", 0, kRowNames[i]};
+      if (!left) return StorageError{left.error(), "temporary books", 0, std::string(kTableNames[i])};
+      if (!right) return StorageError{right.error(), "books/data.mdb", 0, std::string(kTableNames[i])};
       if (!left->has_value() && !right->has_value()) break;
       const auto below = [](Bytes a, Bytes b) {
         return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
@@ -108,16 +94,15 @@ StorageResult<void> compare_tables(BooksSnapshot& expected, BooksSnapshot& actua
       Bytes key;
       if (!right->has_value() || (left->has_value() && below((*left)->key, (*right)->key))) {
         key = (*left)->key;
-        report.add(std::string(kRowNames[i]) + " " + readable(table, key) + " is missing in the books");
+        report.add(row_text(table, key) + " is missing in the books");
       } else if (!left->has_value() || below((*right)->key, (*left)->key)) {
         key = (*right)->key;
-        report.add(std::string(kRowNames[i]) + " " + readable(table, key) +
-                   " is in the books and not in the journal");
+        report.add(row_text(table, key) + " is in the books and not in the journal");
       } else {
         key = (*left)->key;
         if (!std::equal((*left)->value.begin(), (*left)->value.end(), (*right)->value.begin(),
                         (*right)->value.end())) {
-          report.add(std::string(kRowNames[i]) + " " + readable(table, key) + " differs from the journal");
+          report.add(row_text(table, key) + " differs from the journal");
         }
         ++report.rows_compared;
       }
@@ -159,6 +144,29 @@ StorageResult<void> compare_sums(BooksReplica& replica, const RecordCodec& codec
   return {};
 }
 
+// The folder's books as a start would see them: with the journal applied from their position on, in a copy of
+// their own, since the folder is not to be changed. LMDB sees them only when their pages fit together.
+StorageResult<void> compare_books(FileSystem& files, const OfflineFolder& folder, const std::string& scratch,
+                                  LmdbBooks& expected, VerifyReport& report) {
+  const std::string file = folder.books_directory() + "/data.mdb";
+  const auto checked = check_books(files, file, folder.codec,
+                                   [&report](const StorageError& damage) { report.add(damage.to_text()); });
+  if (!checked) {
+    if (!checked.error().is(Errc::damaged)) return checked.error();
+    report.add(checked.error().to_text());
+    return {};
+  }
+  std::error_code copied;
+  std::filesystem::copy(folder.books_directory(), scratch, copied);
+  if (copied) return StorageError{{copied.value(), boost::system::generic_category()}, file, 0, "copy"};
+  auto actual = LmdbBooks::open(scratch, folder.journal.folder_id, LmdbBooks::Open::existing);
+  if (!actual) return StorageError{actual.error().code, file, actual.error().offset, actual.error().what};
+  auto live = BooksReplica::open(folder.map, folder.codec, **actual, file);
+  if (!live) return live.error();
+  if (auto done = live->replay(files, folder.journal); !done) return done.error();
+  return compare_tables(*expected.snapshot(), *(*actual)->snapshot(), report);
+}
+
 struct ScratchDirectory {
   std::string path;
   ~ScratchDirectory() {
@@ -178,7 +186,6 @@ StorageResult<VerifyReport> verify_data_folder(FileSystem& files, const VerifyOp
   auto folder = OfflineFolder::open(files, options.data_dir);
   if (!folder) return folder.error();
   const auto& folder_id = folder->journal.folder_id;
-  const std::string books_file = folder->books_directory() + "/data.mdb";
   ScratchDirectory scratch{options.scratch_dir + "/recharge-verify-XXXXXX"};
   if (::mkdtemp(scratch.path.data()) == nullptr) {
     return StorageError{
@@ -204,20 +211,10 @@ StorageResult<VerifyReport> verify_data_folder(FileSystem& files, const VerifyOp
   report.orders = (*fresh)->rows(Table::orders);
   if (auto done = compare_sums(*expected, folder->codec, sums, report); !done) return done.error();
 
-  // The folder's books as a start would see them: with the journal applied from their position on, in a copy
-  // of their own, since the folder is not to be changed.
-  std::error_code copied;
-  std::filesystem::copy(folder->books_directory(), scratch.path + "/actual", copied);
-  if (copied) return StorageError{{copied.value(), boost::system::generic_category()}, books_file, 0, "copy"};
-  auto actual = LmdbBooks::open(scratch.path + "/actual", folder_id, LmdbBooks::Open::existing);
-  if (!actual)
-    return StorageError{actual.error().code, books_file, actual.error().offset, actual.error().what};
-  auto live = BooksReplica::open(folder->map, folder->codec, **actual, books_file);
-  if (!live) return live.error();
-  if (auto done = live->replay(files, folder->journal); !done) return done.error();
-  auto left = (*fresh)->snapshot();
-  auto right = (*actual)->snapshot();
-  if (auto done = compare_tables(*left, *right, report); !done) return done.error();
+  if (auto done = compare_books(files, *folder, scratch.path + "/actual", **fresh, report); !done) {
+    if (report.clean()) return done.error();
+    report.add(done.error().to_text());
+  }
   return report;
 }
 
