@@ -1,7 +1,6 @@
 // The verb that proves, offline, that the books and the journal of a data folder say the same.
 #include <sodium.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <memory>
 
@@ -25,11 +24,6 @@ struct Options {
   bool head = false;
   bool rebuild = false;
 };
-
-std::string scratch_default() {
-  const char* named = std::getenv("TMPDIR");
-  return named != nullptr && *named != '\0' ? named : "/tmp";
-}
 
 std::string report_json(const VerifyReport& report) {
   std::string findings;
