@@ -29,7 +29,9 @@ std::optional<StorageError> row_damage(const RecordCodec& codec, const std::stri
                                        std::uint64_t offset, Table table, Bytes key, Bytes value) {
   const auto checked = codec.check(table, key, value);
   if (checked) return std::nullopt;
-  return StorageError{checked.error(), file, offset, "the page's row of " + row_text(table, key)};
+  return StorageError{
+      checked.error(), file, offset,
+      "a row of " + std::string(kTableNames[static_cast<std::size_t>(table)]) + " on this page"};
 }
 
 StorageResult<std::uint64_t> check_books(FileSystem& files, const std::string& file, const RecordCodec& codec,

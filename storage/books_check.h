@@ -23,7 +23,7 @@ StorageResult<void> check_books_at_start(FileSystem& files, const std::string& f
 
 // As names a row in what people read: "order 0190a1b2…".
 std::string row_text(Table table, Bytes key);
-// The damage of a row, or nothing.
+// The damage of a row, or nothing. Names no key: keys hold accounts, and the text may go into a log.
 std::optional<StorageError> row_damage(const RecordCodec& codec, const std::string& file,
                                        std::uint64_t offset, Table table, Bytes key, Bytes value);
 

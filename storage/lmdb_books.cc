@@ -393,6 +393,19 @@ Result<BooksPosition> LmdbBooks::position() {
   return position;
 }
 
+LmdbBooks::View::~View() {
+  if (transaction_ != nullptr) mdb_txn_abort(static_cast<MDB_txn*>(transaction_));
+}
+std::uint64_t LmdbBooks::View::transaction() const noexcept {
+  return mdb_txn_id(static_cast<MDB_txn*>(transaction_));
+}
+Result<LmdbBooks::View> LmdbBooks::view() {
+  MDB_txn* transaction = nullptr;
+  const int rc = mdb_txn_begin(environment_->env, nullptr, MDB_RDONLY, &transaction);
+  if (rc != MDB_SUCCESS) return error_of(rc);
+  return View(transaction);
+}
+
 std::uint64_t LmdbBooks::rows(Table table) {
   MDB_txn* transaction = nullptr;
   if (mdb_txn_begin(environment_->env, nullptr, MDB_RDONLY, &transaction) != MDB_SUCCESS) return 0;
