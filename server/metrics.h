@@ -84,7 +84,10 @@ struct StorageMetrics {
   HistogramSnapshot journal_group_records;
   HistogramSnapshot checkpoint_seconds;
   std::uint64_t disk_free_bytes = 0;
-  std::uint64_t journal_bytes = 0;  // written since the start
+  std::uint64_t journal_bytes = 0;         // written since the start
+  std::int64_t scrub_last_success_ms = 0;  // 0: not since the start
+  std::uint64_t scrub_bytes = 0;
+  std::uint64_t scrub_damage = 0;
 };
 
 struct MetricsSources {

@@ -138,6 +138,16 @@ void write_storage(Page& page, const StorageMetrics& storage) {
   page.value({}, static_cast<double>(storage.disk_free_bytes));
   page.family("recharge_journal_bytes_total", "Bytes written to the journal.", MetricType::Counter);
   page.value({}, static_cast<double>(storage.journal_bytes));
+  page.family("recharge_scrub_last_success_timestamp_seconds",
+              "When a pass over journal and books last ended without damage; 0: not since the start.",
+              MetricType::Gauge);
+  page.value({}, static_cast<double>(storage.scrub_last_success_ms) / 1000);
+  page.family("recharge_scrub_bytes_total", "Bytes that passes over journal and books have read.",
+              MetricType::Counter);
+  page.value({}, static_cast<double>(storage.scrub_bytes));
+  page.family("recharge_scrub_damage_total", "Places found damaged; the log names file and offset.",
+              MetricType::Counter);
+  page.value({}, static_cast<double>(storage.scrub_damage));
 }
 
 void write_connections(Page& page, const MetricsSources& sources) {

@@ -1,12 +1,36 @@
 // The engine of the running server, made from the settings.
+#include <chrono>
 #include <memory>
 
 #include "server/application.h"
 #include "server/log.h"
 #include "server/sharded_engine.h"
 #include "storage/real_file.h"
+#include "storage/scrubber.h"
+#include "storage/sealed_text.h"
 
 namespace recharge {
+
+namespace {
+
+ScrubberOptions scrubber_options(const StoreSettings& settings) {
+  ScrubberOptions options;
+  options.interval_ms = settings.scrub_interval_ms;
+  options.bytes_per_second = settings.scrub_bytes_per_second;
+  options.on_damage = [](const StorageError& error) { log_error("damage found: " + error.to_text()); };
+  options.on_head = [](const JournalPosition& head) {
+    log_info("head of the journal " + to_hex(head.previous_hash) + " at segment " +
+             std::to_string(head.segment) + ", offset " + std::to_string(head.offset));
+  };
+  options.wall_ms = [] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  };
+  return options;
+}
+
+}  // namespace
 
 OpenedEngine open_engine(const Settings& settings, unsigned threads,
                          std::function<void(const std::string&)> on_fatal) {
@@ -39,11 +63,20 @@ OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsig
              (recovery.torn_tail ? ", and cut an unfinished group off its end" : ""));
   }
   engine->start();
+  auto scrubber = std::make_shared<Scrubber>(files, engine->store(), scrubber_options(settings.store));
+  scrubber->start();
   OpenedEngine result;
   result.engine = std::move(*opened);
-  result.metrics = [engine] { return engine->storage_metrics(); };
+  result.metrics = [engine, scrubber] {
+    auto metrics = engine->storage_metrics();
+    metrics.scrub_last_success_ms = scrubber->last_success_ms();
+    metrics.scrub_bytes = scrubber->bytes();
+    metrics.scrub_damage = scrubber->damage();
+    return metrics;
+  };
   result.ledger_balanced = [engine] { return engine->ledger_balanced(); };
-  result.close = [engine] {
+  result.close = [engine, scrubber] {
+    scrubber->stop();
     engine->io_threads_ended();
     engine->stop();
   };

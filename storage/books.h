@@ -5,12 +5,14 @@
 // disk (ENOSPC and EDQUOT leave the books as they were), Errc::damaged for what LMDB finds.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "core/error.h"
 #include "storage/journal_position.h"
@@ -31,6 +33,9 @@ enum class Table : std::uint8_t {
   totals = 9,
 };
 constexpr std::size_t kTables = 10;
+constexpr std::array<std::string_view, kTables> kTableNames = {
+    "orders",     "accounts",       "transfers",   "refunds", "debits",
+    "exceptions", "exception_keys", "idempotency", "house",   "totals"};
 
 using Bytes = std::span<const std::byte>;
 

@@ -1,67 +1,15 @@
 #include "storage/data_folder.h"
 
-#include <sodium.h>
-
-#include <charconv>
 #include <string_view>
 
 #include "storage/journal_format.h"
+#include "storage/sealed_text.h"
 #include "storage/segment.h"
 
 namespace recharge {
 namespace {
 
 constexpr std::string_view kTitle = "recharge data folder";
-constexpr std::size_t kMaxFormatFileBytes = 4096;
-constexpr std::size_t kChecksumBytes = 32;
-
-template <std::size_t N>
-std::string to_hex(const std::array<std::uint8_t, N>& bytes) {
-  std::array<char, 2 * N + 1> text{};
-  sodium_bin2hex(text.data(), text.size(), bytes.data(), bytes.size());
-  return text.data();
-}
-
-template <std::size_t N>
-bool from_hex(std::string_view text, std::array<std::uint8_t, N>& bytes) {
-  std::size_t length = 0;
-  return text.size() == 2 * N &&
-         sodium_hex2bin(bytes.data(), N, text.data(), text.size(), nullptr, &length, nullptr) == 0 &&
-         length == N;
-}
-
-std::string checksum_of(std::string_view text) {
-  std::array<std::uint8_t, kChecksumBytes> checksum{};
-  crypto_generichash(checksum.data(), checksum.size(), reinterpret_cast<const unsigned char*>(text.data()),
-                     text.size(), nullptr, 0);
-  return to_hex(checksum);
-}
-
-bool parse_number(std::string_view text, std::uint32_t& number) {
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return failure == std::errc{} && end == text.data() + text.size();
-}
-
-// Takes the line "NAME VALUE\n" from the front of `rest`.
-bool take_line(std::string_view& rest, std::string_view name, std::string_view& value) {
-  const std::size_t end = rest.find('\n');
-  if (end == std::string_view::npos || !rest.starts_with(name) || end <= name.size() ||
-      rest[name.size()] != ' ') {
-    return false;
-  }
-  value = rest.substr(name.size() + 1, end - name.size() - 1);
-  rest.remove_prefix(end + 1);
-  return true;
-}
-
-bool checksum_holds(std::string_view text) {
-  constexpr std::string_view kName = "checksum ";
-  constexpr std::size_t kLineBytes = kName.size() + 2 * kChecksumBytes + 1;
-  if (text.size() < kLineBytes || text.back() != '\n') return false;
-  const std::string_view line = text.substr(text.size() - kLineBytes);
-  const std::string_view covered = text.substr(0, text.size() - kLineBytes);
-  return line.starts_with(kName) && line.substr(kName.size(), 2 * kChecksumBytes) == checksum_of(covered);
-}
 
 std::string parent_of(const std::string& path) {
   const std::size_t last = path.find_last_not_of('/');
@@ -94,14 +42,15 @@ std::string format_text(const FolderFormat& format) {
   text += "shards " + std::to_string(format.shard_count) + "\n";
   text += "hash_key " + to_hex(format.hash_key) + "\n";
   text += "currency " + std::string(currency_code(format.currency)) + "\n";
-  return text + "checksum " + checksum_of(text) + "\n";
+  return sealed(std::move(text));
 }
 
 StorageResult<FolderFormat> parse_format(const std::string& text, const std::string& file) {
-  if (!checksum_holds(text)) return error_of(Errc::damaged, file, "the checksum does not fit");
+  if (!is_sealed(text)) return error_of(Errc::damaged, file, "the checksum does not fit");
   std::string_view rest = text;
   std::string_view value;
-  std::uint32_t version = 0;
+  std::uint64_t version = 0;
+  std::uint64_t shards = 0;
   if (!rest.starts_with(std::string(kTitle) + "\n"))
     return error_of(Errc::damaged, file, "not a format file");
   rest.remove_prefix(kTitle.size() + 1);
@@ -111,8 +60,8 @@ StorageResult<FolderFormat> parse_format(const std::string& text, const std::str
   if (version > kFolderFormatVersion) return error_of(Errc::newer_format, file, "the data folder");
   FolderFormat format;
   bool fits = take_line(rest, "folder", value) && from_hex(value, format.folder_id);
-  fits = fits && take_line(rest, "shards", value) && parse_number(value, format.shard_count);
-  fits = fits && format.shard_count == kShardCount;
+  fits = fits && take_line(rest, "shards", value) && parse_number(value, shards);
+  fits = fits && shards == format.shard_count;
   fits = fits && take_line(rest, "hash_key", value) && from_hex(value, format.hash_key);
   fits = fits && take_line(rest, "currency", value);
   if (!fits) return error_of(Errc::damaged, file, "a line is missing or does not fit");
@@ -132,21 +81,11 @@ StorageResult<void> DataFolder::prepare_directories() {
   return make_directory(*files_, journal_directory());
 }
 
-StorageResult<void> DataFolder::read_format() {
-  const std::string path = path_ + "/FORMAT";
-  auto file = files_->open(path, FileSystem::Access::read);
-  if (!file) return error_of(file.error(), path, "opening");
-  auto bytes = (*file)->size();
-  if (!bytes) return error_of(bytes.error(), path, "asking for the size");
-  if (*bytes > kMaxFormatFileBytes) return error_of(Errc::damaged, path, "the file is too long");
-  std::string text(*bytes, '\0');
-  if (auto read = (*file)->read_at(0, std::as_writable_bytes(std::span(text))); !read) {
-    return error_of(read.error(), path, "reading");
-  }
-  auto format = parse_format(text, path);
-  if (!format) return format.error();
-  format_ = *format;
-  return {};
+StorageResult<FolderFormat> read_format(FileSystem& files, const std::string& directory) {
+  const std::string path = directory + "/FORMAT";
+  auto text = read_whole(files, path);
+  if (!text) return text.error();
+  return parse_format(*text, path);
 }
 
 StorageResult<void> DataFolder::require_unused_journal() const {
@@ -173,7 +112,9 @@ StorageResult<DataFolder> DataFolder::open(FileSystem& files, const std::string&
   auto exists = files.exists(path + "/FORMAT");
   if (!exists) return error_of(exists.error(), path + "/FORMAT", "looking for the file");
   if (*exists) {
-    if (auto read = folder.read_format(); !read) return read.error();
+    auto format = read_format(files, path);
+    if (!format) return format.error();
+    folder.format_ = *format;
     return folder;
   }
   if (auto unused = folder.require_unused_journal(); !unused) return unused.error();
@@ -186,25 +127,8 @@ StorageResult<DataFolder> DataFolder::open(FileSystem& files, const std::string&
 
 StorageResult<void> DataFolder::complete_first_start() {
   RECHARGE_STORAGE_INVARIANT(first_start_);
-  const std::string path = path_ + "/FORMAT";
-  const std::string unfinished = path + ".tmp";
-  auto leftover = files_->exists(unfinished);
-  if (!leftover) return error_of(leftover.error(), unfinished, "looking for the file");
-  if (*leftover) {
-    if (auto removed = files_->remove(unfinished); !removed)
-      return error_of(removed.error(), unfinished, "removing");
-  }
-  auto file = files_->create(unfinished);
-  if (!file) return error_of(file.error(), unfinished, "creating");
-  const std::string text = format_text(format_);
-  if (auto written = (*file)->write_at(0, std::as_bytes(std::span(text))); !written) {
-    return error_of(written.error(), unfinished, "writing");
-  }
-  if (auto synced = (*file)->sync(); !synced) return error_of(synced.error(), unfinished, "flushing");
-  if (auto renamed = files_->rename(unfinished, path); !renamed)
-    return error_of(renamed.error(), path, "renaming");
-  if (auto synced = files_->sync_directory(path_); !synced)
-    return error_of(synced.error(), path_, "flushing");
+  if (auto written = write_whole(*files_, path_, "FORMAT", format_text(format_)); !written)
+    return written.error();
   first_start_ = false;
   return {};
 }

@@ -53,7 +53,6 @@ class DataFolder {
  private:
   DataFolder(FileSystem& files, std::string path) : files_(&files), path_(std::move(path)) {}
   StorageResult<void> prepare_directories();
-  StorageResult<void> read_format();
   StorageResult<void> require_unused_journal() const;
 
   FileSystem* files_;
@@ -66,5 +65,7 @@ class DataFolder {
 // The text of the FORMAT file, and back. file names it in errors.
 std::string format_text(const FolderFormat& format);
 StorageResult<FolderFormat> parse_format(const std::string& text, const std::string& file);
+// Of the folder, without its lock.
+StorageResult<FolderFormat> read_format(FileSystem& files, const std::string& directory);
 
 }  // namespace recharge

@@ -21,9 +21,6 @@ namespace {
 constexpr std::size_t kMapBytes = std::size_t{256} << 30;  // reserved address space; the file grows with use
 constexpr std::size_t kLargestWriteBytes = 64 * 4096;      // of LMDB in one call
 constexpr unsigned kMaxReaders = 300;                      // io threads and a few more
-constexpr std::array<const char*, kTables> kTableNames = {
-    "orders",     "accounts",       "transfers",   "refunds", "debits",
-    "exceptions", "exception_keys", "idempotency", "house",   "totals"};
 constexpr const char* kMetaName = "meta";
 constexpr std::string_view kHeaderKey = "header";
 constexpr std::string_view kPositionKey = "position";
@@ -313,7 +310,7 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
   rc = mdb_txn_begin(environment->env, nullptr, 0, &transaction);
   if (rc == MDB_SUCCESS) {
     for (std::size_t i = 0; i < kTables && rc == MDB_SUCCESS; ++i) {
-      rc = mdb_dbi_open(transaction, kTableNames[i], MDB_CREATE, &environment->tables[i]);
+      rc = mdb_dbi_open(transaction, kTableNames[i].data(), MDB_CREATE, &environment->tables[i]);
     }
     if (rc == MDB_SUCCESS) rc = mdb_dbi_open(transaction, kMetaName, MDB_CREATE, &environment->meta);
     if (rc == MDB_SUCCESS) {
@@ -408,6 +405,19 @@ Result<BooksPosition> LmdbBooks::position() {
   if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) return error_of(rc);
   if (!read) return Errc::damaged;
   return position;
+}
+
+LmdbBooks::View::~View() {
+  if (transaction_ != nullptr) mdb_txn_abort(static_cast<MDB_txn*>(transaction_));
+}
+std::uint64_t LmdbBooks::View::transaction() const noexcept {
+  return mdb_txn_id(static_cast<MDB_txn*>(transaction_));
+}
+Result<LmdbBooks::View> LmdbBooks::view() {
+  MDB_txn* transaction = nullptr;
+  const int rc = mdb_txn_begin(environment_->env, nullptr, MDB_RDONLY, &transaction);
+  if (rc != MDB_SUCCESS) return error_of(rc);
+  return View(transaction);
 }
 
 std::uint64_t LmdbBooks::rows(Table table) {

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "storage/books.h"
 #include "storage/journal_options.h"
@@ -29,6 +30,20 @@ class LmdbBooks final : public Books {
   std::unique_ptr<BooksSnapshot> snapshot() override;
   Result<std::unique_ptr<BooksTransaction>> begin() override;
   Result<BooksPosition> position() override;
+
+  // Keeps the pages of one transaction from being written over, for whoever reads the file by himself. Short:
+  // the file grows meanwhile.
+  class View {
+   public:
+    explicit View(void* transaction) noexcept : transaction_(transaction) {}
+    View(View&& other) noexcept : transaction_(std::exchange(other.transaction_, nullptr)) {}
+    ~View();
+    std::uint64_t transaction() const noexcept;
+
+   private:
+    void* transaction_;
+  };
+  Result<View> view();
 
   std::uint64_t rows(Table table);
   std::uint64_t used_bytes();

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "core/check.h"
+#include "storage/books_check.h"
 #include "storage/segment.h"
 
 namespace recharge {
@@ -56,6 +57,12 @@ StorageResult<std::unique_ptr<Store>> Store::open(FileSystem& files, const Store
 StorageResult<void> Store::open_books(const std::string& directory) {
   const auto& id = folder_->format().folder_id;
   auto how = folder_->first_start() ? LmdbBooks::Open::fresh : LmdbBooks::Open::existing;
+  if (how == LmdbBooks::Open::existing) {
+    const auto finished = files_.exists(directory + "/unfinished");
+    if (finished && !*finished) {
+      if (auto sound = check_books_at_start(files_, directory + "/data.mdb"); !sound) return sound.error();
+    }
+  }
   auto opened = LmdbBooks::open(directory, id, how);
   if (!opened && opened.error().is(Errc::not_found))
     opened = LmdbBooks::open(directory, id, LmdbBooks::Open::fresh);

@@ -44,6 +44,8 @@ class Store {
   // That of the books when they were opened.
   std::uint64_t expiry_watermark_ms() const noexcept { return expiry_watermark_ms_; }
   std::uint64_t free_bytes() const;
+  std::string journal_directory() const { return folder_->journal_directory(); }
+  std::string books_file() const { return folder_->path() + "/books/data.mdb"; }
 
  private:
   explicit Store(FileSystem& files) : files_(files) {}

@@ -223,8 +223,7 @@ void RecordCodec::encode_row(Table table, StoredKey key, const T& record, Stored
   std::memcpy(row.value.data(), &sum, sizeof sum);
 }
 
-template <class T>
-Result<void> RecordCodec::decode_row(Table table, Bytes key, Bytes value, T& record) const noexcept {
+Result<void> RecordCodec::check(Table table, Bytes key, Bytes value) const noexcept {
   if (key.empty() || key.size() > kMaxKeyBytes || value.size() <= kChecksumBytes ||
       value.size() > kMaxValueBytes) {
     return Errc::damaged;
@@ -233,10 +232,15 @@ Result<void> RecordCodec::decode_row(Table table, Bytes key, Bytes value, T& rec
   std::uint64_t sum = 0;
   std::memcpy(&sum, value.data(), sizeof sum);
   if (sum != checksum(table, key, body)) return Errc::damaged;
-  ByteReader reader(body);
-  if (const auto format = reader.fixed<std::uint8_t>(); format != kStoredFormat) {
-    return format > kStoredFormat ? Errc::newer_format : Errc::damaged;
-  }
+  const auto format = static_cast<std::uint8_t>(body.front());
+  if (format == kStoredFormat) return {};
+  return format > kStoredFormat ? Errc::newer_format : Errc::damaged;
+}
+
+template <class T>
+Result<void> RecordCodec::decode_row(Table table, Bytes key, Bytes value, T& record) const noexcept {
+  if (auto checked = check(table, key, value); !checked) return checked;
+  ByteReader reader(value.subspan(kChecksumBytes + 1));
   stored(reader, record);
   if (!reader.at_end()) return Errc::damaged;
   return {};

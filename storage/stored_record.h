@@ -67,6 +67,8 @@ class RecordCodec {
   void encode(const HouseAccountRow& record, StoredRow& row) const noexcept;
   void encode(const ShardTotalsRow& record, StoredRow& row) const noexcept;
 
+  // The checksum and format of a row alone.
+  Result<void> check(Table table, Bytes key, Bytes value) const noexcept;
   Result<void> decode(Bytes key, Bytes value, Order& record) const noexcept;
   Result<void> decode(Bytes key, Bytes value, UserAccount& record) const noexcept;
   Result<void> decode(Bytes key, Bytes value, Transfer& record) const noexcept;

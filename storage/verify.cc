@@ -9,48 +9,13 @@
 
 #include "core/journal_record.h"
 #include "core/transition.h"
-#include "storage/checkpoint.h"
-#include "storage/data_folder.h"
-#include "storage/journal_reader.h"
+#include "storage/books_check.h"
+#include "storage/books_replica.h"
 #include "storage/lmdb_books.h"
-#include "storage/recovery.h"
-#include "storage/segment.h"
+#include "storage/offline_folder.h"
 
 namespace recharge {
 namespace {
-
-constexpr std::size_t kChangedLimitBytes = std::size_t{256} << 20;
-
-// Shards over books, with the means to bring the books up to them.
-struct Replica {
-  const RecordCodec& codec;
-  Books& books;
-  ShardGroup shards;
-
-  static StorageResult<ShardGroup> open(const ShardMap& map, const RecordCodec& codec, Books& books) {
-    auto snapshot = books.snapshot();
-    ShardGroup::Shards shards;
-    for (unsigned i = 0; i < map.shards(); ++i) {
-      shards.push_back(std::make_unique<ShardRecords>(static_cast<std::uint8_t>(i), codec, *snapshot));
-      if (auto done = shards.back()->load_resident(); !done) {
-        return StorageError{done.error(), "books", 0, "totals cannot be read"};
-      }
-    }
-    return ShardGroup(map, std::move(snapshot), std::move(shards), {});
-  }
-
-  StorageResult<void> checkpoint(const JournalPosition& position) {
-    shards.release_books();
-    CheckpointInput input;
-    input.position.journal = position;
-    for (const auto& shard : shards.shards()) input.shards.push_back({shard->shard(), shard->freeze()});
-    CheckpointWriter writer(books, codec, {100'000, {}});
-    if (auto done = writer.write(input); !done)
-      return StorageError{done.error(), "temporary books", 0, "write"};
-    for (const auto& shard : shards.shards()) shard->drop_frozen();
-    return {};
-  }
-};
 
 // What the transfers alone say, added up without any record.
 class Sums {
@@ -110,58 +75,6 @@ void decide_again(const JournalRecord& record, std::span<const std::byte> bytes,
   }
 }
 
-StorageResult<void> rebuild(FileSystem& files, const JournalOptions& journal, Replica& replica, bool decide,
-                            Sums& sums, VerifyReport& report) {
-  auto reader = JournalReader::open(files, journal);
-  if (!reader) return reader.error();
-  JournalRecord record;
-  for (;;) {
-    const auto begin = reader->position();
-    auto group = reader->next();
-    if (!group) return group.error();
-    if (*group == nullptr) break;
-    if (replica.shards.changed_bytes() > kChangedLimitBytes) {
-      if (auto done = replica.checkpoint(begin); !done) return done.error();
-    }
-    for (std::size_t i = 0; i < (*group)->records.size(); ++i) {
-      const auto bytes = (*group)->records[i];
-      const auto place = segment_path(journal.directory, (*group)->segment) + ": offset " +
-                         std::to_string((*group)->offset) + ", record " + std::to_string(i);
-      if (auto done = decode_record(bytes, record); !done) {
-        return StorageError{done.error(), segment_path(journal.directory, (*group)->segment),
-                            (*group)->offset, place};
-      }
-      if (decide) decide_again(record, bytes, replica.shards, place, report);
-      if (auto done = apply_record(record, replica.shards); !done) {
-        return StorageError{done.error(), segment_path(journal.directory, (*group)->segment),
-                            (*group)->offset, place};
-      }
-      sums.add(record, report);
-      ++report.records;
-    }
-    ++report.groups;
-    replica.shards.release_books();
-  }
-  report.torn_tail = reader->tail().torn;
-  report.end = reader->position();
-  return replica.checkpoint(reader->position());
-}
-
-constexpr std::array<const char*, kTables> kRowNames = {
-    "order",     "account",       "transfer",        "refund",        "debit",
-    "exception", "exception key", "idempotency key", "house account", "totals"};
-
-std::string readable(Table table, Bytes key) {
-  if (table == Table::accounts) return std::string(reinterpret_cast<const char*>(key.data()), key.size());
-  std::string hex;
-  constexpr char digits[] = "0123456789abcdef";
-  for (const auto byte : key) {
-    hex += digits[static_cast<unsigned>(byte) >> 4];
-    hex += digits[static_cast<unsigned>(byte) & 15];
-  }
-  return hex;
-}
-
 // Both sides' rows of a table, in the order of their keys. Idempotency keys are forgotten in time: not
 // compared.
 StorageResult<void> compare_tables(BooksSnapshot& expected, BooksSnapshot& actual, VerifyReport& report) {
@@ -172,8 +85,8 @@ StorageResult<void> compare_tables(BooksSnapshot& expected, BooksSnapshot& actua
     for (;;) {
       auto left = expected.first_from(table, from);
       auto right = actual.first_from(table, from);
-      if (!left) return StorageError{left.error(), "temporary books", 0, kRowNames[i]};
-      if (!right) return StorageError{right.error(), "books/data.mdb", 0, kRowNames[i]};
+      if (!left) return StorageError{left.error(), "temporary books", 0, std::string(kTableNames[i])};
+      if (!right) return StorageError{right.error(), "books/data.mdb", 0, std::string(kTableNames[i])};
       if (!left->has_value() && !right->has_value()) break;
       const auto below = [](Bytes a, Bytes b) {
         return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
@@ -181,16 +94,15 @@ StorageResult<void> compare_tables(BooksSnapshot& expected, BooksSnapshot& actua
       Bytes key;
       if (!right->has_value() || (left->has_value() && below((*left)->key, (*right)->key))) {
         key = (*left)->key;
-        report.add(std::string(kRowNames[i]) + " " + readable(table, key) + " is missing in the books");
+        report.add(row_text(table, key) + " is missing in the books");
       } else if (!left->has_value() || below((*right)->key, (*left)->key)) {
         key = (*right)->key;
-        report.add(std::string(kRowNames[i]) + " " + readable(table, key) +
-                   " is in the books and not in the journal");
+        report.add(row_text(table, key) + " is in the books and not in the journal");
       } else {
         key = (*left)->key;
         if (!std::equal((*left)->value.begin(), (*left)->value.end(), (*right)->value.begin(),
                         (*right)->value.end())) {
-          report.add(std::string(kRowNames[i]) + " " + readable(table, key) + " differs from the journal");
+          report.add(row_text(table, key) + " differs from the journal");
         }
         ++report.rows_compared;
       }
@@ -202,14 +114,15 @@ StorageResult<void> compare_tables(BooksSnapshot& expected, BooksSnapshot& actua
 }
 
 // Every user's balance against the sum of the transfers, and the ledger's sum.
-StorageResult<void> compare_sums(Replica& replica, const Sums& sums, VerifyReport& report) {
-  auto snapshot = replica.books.snapshot();
+StorageResult<void> compare_sums(BooksReplica& replica, const RecordCodec& codec, const Sums& sums,
+                                 VerifyReport& report) {
+  auto snapshot = replica.books().snapshot();
   StoredKey from;
   for (;;) {
     auto row = snapshot->first_from(Table::accounts, from);
     UserAccount account;
     Result<void> done = row ? Result<void>() : Result<void>(row.error());
-    if (done && row->has_value()) done = replica.codec.decode((*row)->key, (*row)->value, account);
+    if (done && row->has_value()) done = codec.decode((*row)->key, (*row)->value, account);
     if (!done) return StorageError{done.error(), "temporary books", 0, "account"};
     if (!row->has_value()) break;
     ++report.accounts;
@@ -223,7 +136,7 @@ StorageResult<void> compare_sums(Replica& replica, const Sums& sums, VerifyRepor
     from.push_back(std::byte{0});
   }
   report.ledger_sum_minor_units = sums.total();
-  for (const auto& shard : replica.shards.shards()) {
+  for (const auto& shard : replica.shards().shards()) {
     report.ledger_sum_minor_units += shard->totals().users.minor_units();
     for (const auto& account : shard->house()) report.ledger_sum_minor_units += account.balance.minor_units();
   }
@@ -232,27 +145,26 @@ StorageResult<void> compare_sums(Replica& replica, const Sums& sums, VerifyRepor
 }
 
 // The folder's books as a start would see them: with the journal applied from their position on, in a copy of
-// their own, since the folder is not to be changed.
-StorageResult<void> replay_onto_copy(FileSystem& files, const JournalOptions& journal, Replica& replica,
-                                     const JournalPosition& from, const JournalPosition& end) {
-  auto reader = JournalReader::open(files, journal, from);
-  if (!reader) return reader.error();
-  JournalRecord record;
-  for (;;) {
-    auto group = reader->next();
-    if (!group) return group.error();
-    if (*group == nullptr) break;
-    for (const auto bytes : (*group)->records) {
-      Result<void> done = decode_record(bytes, record);
-      if (done) done = apply_record(record, replica.shards);
-      if (!done) {
-        return StorageError{done.error(), segment_path(journal.directory, (*group)->segment),
-                            (*group)->offset, "a record does not fit the books"};
-      }
-    }
-    replica.shards.release_books();
+// their own, since the folder is not to be changed. LMDB sees them only when their pages fit together.
+StorageResult<void> compare_books(FileSystem& files, const OfflineFolder& folder, const std::string& scratch,
+                                  LmdbBooks& expected, VerifyReport& report) {
+  const std::string file = folder.books_directory() + "/data.mdb";
+  const auto checked = check_books(files, file, folder.codec,
+                                   [&report](const StorageError& damage) { report.add(damage.to_text()); });
+  if (!checked) {
+    if (!checked.error().is(Errc::damaged)) return checked.error();
+    report.add(checked.error().to_text());
+    return {};
   }
-  return replica.checkpoint(end);
+  std::error_code copied;
+  std::filesystem::copy(folder.books_directory(), scratch, copied);
+  if (copied) return StorageError{{copied.value(), boost::system::generic_category()}, file, 0, "copy"};
+  auto actual = LmdbBooks::open(scratch, folder.journal.folder_id, LmdbBooks::Open::existing);
+  if (!actual) return StorageError{actual.error().code, file, actual.error().offset, actual.error().what};
+  auto live = BooksReplica::open(folder.map, folder.codec, **actual, file);
+  if (!live) return live.error();
+  if (auto done = live->replay(files, folder.journal); !done) return done.error();
+  return compare_tables(*expected.snapshot(), *(*actual)->snapshot(), report);
 }
 
 struct ScratchDirectory {
@@ -271,54 +183,38 @@ void VerifyReport::add(std::string finding) {
 }
 
 StorageResult<VerifyReport> verify_data_folder(FileSystem& files, const VerifyOptions& options) {
-  auto present = files.exists(options.data_dir + "/FORMAT");
-  if (!present || !*present) {
-    return StorageError{make_error_code(Errc::not_found), options.data_dir + "/FORMAT", 0,
-                        "this is no data folder"};
-  }
-  auto folder = DataFolder::open(files, options.data_dir, {}, {});
+  auto folder = OfflineFolder::open(files, options.data_dir);
   if (!folder) return folder.error();
-  const auto& format = folder->format();
-  const ShardMap map(format.hash_key, format.shard_count);
-  const RecordCodec codec(format.hash_key);
-  JournalOptions journal;
-  journal.directory = folder->journal_directory();
-  journal.folder_id = format.folder_id;
-
+  const auto& folder_id = folder->journal.folder_id;
   ScratchDirectory scratch{options.scratch_dir + "/recharge-verify-XXXXXX"};
   if (::mkdtemp(scratch.path.data()) == nullptr) {
     return StorageError{
         {errno, boost::system::generic_category()}, options.scratch_dir, 0, "temporary books"};
   }
-  auto fresh = LmdbBooks::open(scratch.path + "/expected", format.folder_id, LmdbBooks::Open::fresh);
+  auto fresh = LmdbBooks::open(scratch.path + "/expected", folder_id, LmdbBooks::Open::fresh);
   if (!fresh) return fresh.error();
-  std::error_code copied;
-  std::filesystem::copy(options.data_dir + "/books", scratch.path + "/actual", copied);
-  if (copied)
-    return StorageError{
-        {copied.value(), boost::system::generic_category()}, options.data_dir + "/books", 0, "copy"};
-  auto actual = LmdbBooks::open(scratch.path + "/actual", format.folder_id, LmdbBooks::Open::existing);
-  if (!actual) return actual.error();
-
+  auto expected = BooksReplica::open(folder->map, folder->codec, **fresh, "temporary books");
+  if (!expected) return expected.error();
   VerifyReport report;
   Sums sums;
-  auto expected_shards = Replica::open(map, codec, **fresh);
-  if (!expected_shards) return expected_shards.error();
-  Replica expected{codec, **fresh, std::move(*expected_shards)};
-  if (auto done = rebuild(files, journal, expected, options.decide, sums, report); !done) return done.error();
+  const auto visit = [&](const JournalRecord& record, Bytes bytes, const std::string& place,
+                         ShardGroup& shards) {
+    if (options.decide) decide_again(record, bytes, shards, place, report);
+    sums.add(record, report);
+  };
+  auto replayed = expected->replay(files, folder->journal, std::nullopt, visit);
+  if (!replayed) return replayed.error();
+  report.groups = replayed->groups;
+  report.records = replayed->records;
+  report.torn_tail = replayed->torn_tail;
+  report.end = replayed->end;
   report.orders = (*fresh)->rows(Table::orders);
-  if (auto done = compare_sums(expected, sums, report); !done) return done.error();
+  if (auto done = compare_sums(*expected, folder->codec, sums, report); !done) return done.error();
 
-  auto position = (*actual)->position();
-  if (!position) return StorageError{position.error(), options.data_dir + "/books/data.mdb", 0, "position"};
-  auto actual_shards = Replica::open(map, codec, **actual);
-  if (!actual_shards) return actual_shards.error();
-  Replica live{codec, **actual, std::move(*actual_shards)};
-  if (auto done = replay_onto_copy(files, journal, live, position->journal, report.end); !done)
-    return done.error();
-  auto left = (*fresh)->snapshot();
-  auto right = (*actual)->snapshot();
-  if (auto done = compare_tables(*left, *right, report); !done) return done.error();
+  if (auto done = compare_books(files, *folder, scratch.path + "/actual", **fresh, report); !done) {
+    if (report.clean()) return done.error();
+    report.add(done.error().to_text());
+  }
   return report;
 }
 

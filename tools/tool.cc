@@ -1,6 +1,7 @@
 #include "tools/tool.h"
 
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 
 #include "tools/verbs.h"
@@ -27,7 +28,13 @@ void add_verbs(CLI::App& app, Tool& tool) {
   add_dev_verb(app, tool);
   add_doctor_verb(app, tool);
   add_verify_verb(app, tool);
+  add_backup_verbs(app, tool);
   add_completion_verb(app, tool);
+}
+
+std::string scratch_default() {
+  const char* named = std::getenv("TMPDIR");
+  return named != nullptr && *named != '\0' ? named : "/tmp";
 }
 
 ExitCode report(const ToolError& error) {

@@ -28,4 +28,7 @@ ExitCode run_tool(int argc, const char* const* argv);
 // Prints the error's sentence on stderr and returns its code.
 ExitCode report(const ToolError& error);
 
+// Where temporary books go: TMPDIR, else /tmp.
+std::string scratch_default();
+
 }  // namespace recharge

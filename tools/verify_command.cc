@@ -1,13 +1,13 @@
 // The verb that proves, offline, that the books and the journal of a data folder say the same.
 #include <sodium.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <memory>
 
 #include "core/digest.h"
 #include "core/money.h"
 #include "storage/real_file.h"
+#include "storage/rebuild.h"
 #include "storage/verify.h"
 #include "tools/json_text.h"
 #include "tools/verbs.h"
@@ -22,12 +22,8 @@ struct Options {
   std::string scratch_dir;
   bool decide = false;
   bool head = false;
+  bool rebuild = false;
 };
-
-std::string scratch_default() {
-  const char* named = std::getenv("TMPDIR");
-  return named != nullptr && *named != '\0' ? named : "/tmp";
-}
 
 std::string report_json(const VerifyReport& report) {
   std::string findings;
@@ -62,9 +58,21 @@ void print_report(const VerifyReport& report) {
   std::cout << (report.clean() ? "books and journal agree\n" : "books and journal DO NOT agree\n");
 }
 
+StorageResult<ReplayReport> rebuild(FileSystem& files, const std::string& data_dir) {
+  auto folder = OfflineFolder::open(files, data_dir);
+  if (!folder) return folder.error();
+  return rebuild_books(files, *folder);
+}
+
 ExitCode verify(const Tool& tool, const Options& options) {
   if (sodium_init() < 0) return ExitCode::failure;
   RealFileSystem files;
+  if (options.rebuild) {
+    if (auto done = rebuild(files, options.data_dir); !done) {
+      std::cerr << "recharge: " << done.error().to_text() << '\n';
+      return kStoreUnusable;
+    }
+  }
   const auto report = verify_data_folder(
       files, {options.data_dir, options.scratch_dir.empty() ? scratch_default() : options.scratch_dir,
               options.decide});
@@ -93,6 +101,7 @@ void add_verify_verb(CLI::App& app, Tool& tool) {
   verb->add_option("--scratch-dir", options->scratch_dir, "Where the temporary books go (TMPDIR, else /tmp)");
   verb->add_flag("--decide", options->decide,
                  "Also decide every command again, and compare what it leads to");
+  verb->add_flag("--rebuild", options->rebuild, "First make the books anew from the journal");
   verb->add_flag("--head", options->head, "Print the head of the journal's hash chain alone");
   verb->callback([&tool, options] { tool.action = [&tool, options] { return verify(tool, *options); }; });
 }

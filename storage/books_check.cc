@@ -1,0 +1,73 @@
+#include "storage/books_check.h"
+
+#include <algorithm>
+
+#include "storage/lmdb_file.h"
+
+namespace recharge {
+namespace {
+
+constexpr std::array<const char*, kTables> kRowNames = {
+    "order",     "account",       "transfer",        "refund",        "debit",
+    "exception", "exception key", "idempotency key", "house account", "totals"};
+
+}  // namespace
+
+std::string row_text(Table table, Bytes key) {
+  std::string text = std::string(kRowNames[static_cast<std::size_t>(table)]) + " ";
+  if (table == Table::accounts)
+    return text + std::string(reinterpret_cast<const char*>(key.data()), key.size());
+  constexpr char digits[] = "0123456789abcdef";
+  for (const auto byte : key) {
+    text += digits[static_cast<unsigned>(byte) >> 4];
+    text += digits[static_cast<unsigned>(byte) & 15];
+  }
+  return text;
+}
+
+std::optional<StorageError> row_damage(const RecordCodec& codec, const std::string& file,
+                                       std::uint64_t offset, Table table, Bytes key, Bytes value) {
+  const auto checked = codec.check(table, key, value);
+  if (checked) return std::nullopt;
+  return StorageError{
+      checked.error(), file, offset,
+      "a row of " + std::string(kTableNames[static_cast<std::size_t>(table)]) + " on this page"};
+}
+
+StorageResult<std::uint64_t> check_books(FileSystem& files, const std::string& file, const RecordCodec& codec,
+                                         const OnDamage& on_damage) {
+  auto pages = LmdbFile::open(files, file);
+  if (!pages) return pages.error();
+  std::uint64_t rows = 0;
+  const auto done =
+      pages->check_all([&](std::string_view name, Bytes key, Bytes value, std::uint64_t offset) {
+        const auto table = std::find(kTableNames.begin(), kTableNames.end(), name);
+        if (table == kTableNames.end()) return true;
+        ++rows;
+        const auto damage =
+            row_damage(codec, file, offset, static_cast<Table>(table - kTableNames.begin()), key, value);
+        if (damage) on_damage(*damage);
+        return true;
+      });
+  if (!done) return done.error();
+  return rows;
+}
+
+StorageResult<void> check_books_at_start(FileSystem& files, const std::string& file) {
+  const auto present = files.exists(file);
+  if (!present || !*present) return {};
+  auto pages = LmdbFile::open(files, file);
+  if (!pages) return pages.error();
+  const auto pass = [](Bytes, Bytes, std::uint64_t) { return true; };
+  const auto first_only = [](Bytes, Bytes, std::uint64_t) { return false; };
+  for (std::size_t i = 0; i < kTables; ++i) {
+    const bool resident =
+        i == static_cast<std::size_t>(Table::totals) || i == static_cast<std::size_t>(Table::house);
+    if (auto done = pages->scan(kTableNames[i], {}, resident ? LmdbFile::Visit(pass) : first_only); !done)
+      return done.error();
+  }
+  if (auto done = pages->scan("meta", {}, pass); !done) return done.error();
+  return {};
+}
+
+}  // namespace recharge
