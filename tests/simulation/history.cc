@@ -35,6 +35,8 @@ void History::violate(const std::string& what) {
 
 std::string History::run() {
   ++coverage_.histories;
+  no_room_ = workload_.has_long_remarks() && draws_.one_in(2);
+  if (no_room_) disk_->set_capacity(journal_options(threads_).segment_bytes + draws_.below(20'000));
   for (const auto event : plan_.events) {
     if (!violation_.empty()) break;
     ensure_server();
@@ -103,6 +105,7 @@ void History::machine_event(Draws& draws) {
     case 13:
       return fill_disk(draws);
     case 14:
+      if (no_room_) return;
       note("the disk has room");
       return disk_->set_capacity(UINT64_MAX);
     case 15:

@@ -110,6 +110,7 @@ class History {
   End armed_ = End::power_loss;
   Draws* meanwhile_ = nullptr;  // a checkpoint is being made: clients draw from these
   bool flip_at_restart_ = false;
+  bool no_room_ = false;  // the disk has room for one segment, until the end
 };
 
 }  // namespace recharge::simulation

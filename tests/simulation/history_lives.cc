@@ -36,7 +36,8 @@ void History::end_life(End how) {
   replies_.clear();
   server_.reset();
   meanwhile_ = nullptr;
-  operations_left_ = 0;
+  // Sometimes the next life ends before it has begun.
+  operations_left_ = draws_.one_in(8) ? 1 + static_cast<unsigned>(draws_.below(5)) : 0;
   if (how == End::kill) return;  // the system still has what was written
   disk_ = disk_->after_power_loss(draws_.next());
   watch_disk();
@@ -70,6 +71,7 @@ void History::ensure_server() {
       continue;
     }
     if (!violation_.empty()) return;
+    operations_left_ = 0;
     if (!started) server_.reset();
   }
 }

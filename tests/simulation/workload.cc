@@ -11,7 +11,8 @@ using testing::kToleranceMs;
 using testing::text;
 
 constexpr std::uint64_t kAccounts = 5;
-constexpr std::int64_t kLongestRemark = 2000;
+constexpr std::int64_t kShortRemark = 1500;
+constexpr std::int64_t kLongRemark = 2700;
 
 }  // namespace
 
@@ -125,7 +126,9 @@ const Payment& Workload::payment(Draws& draws) {
   payment.amount = draws.one_in(8) ? order.amount + 1 : order.amount;
   payment.success = !draws.one_in(8);
   if (draws.one_in(3)) payment.paid_at_s = (now().ms - draws.up_to(kExpireAfterMs)) / 1000;
-  if (long_remarks_) payment.remark.assign(static_cast<std::size_t>(draws.up_to(kLongestRemark)), 'x');
+  if (long_remarks_)
+    payment.remark.assign(static_cast<std::size_t>(kShortRemark + draws.up_to(kLongRemark - kShortRemark)),
+                          'x');
   return payments_.emplace_back(std::move(payment));
 }
 

@@ -14,6 +14,8 @@ class Workload {
  public:
   explicit Workload(std::uint64_t seed);
 
+  // Bodies are long, so that the journal fills its segments.
+  bool has_long_remarks() const { return long_remarks_; }
   Time now() const { return commands_.now; }
   void pass(std::int64_t ms) { commands_.now.ms += ms; }
 
