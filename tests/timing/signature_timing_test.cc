@@ -56,8 +56,9 @@ double measure(const Hmac& right, const Send& send, const Check& check, std::mt1
   const std::size_t size = candidate.size();
   for (Measurement& measurement : measurements) {
     measurement.of_class = static_cast<int>(random() & 1);
-    const std::string sent =
-        send(measurement.of_class == 0 ? wrong_in_last(right, random) : wrong_in_all(right, random));
+    // Both are made, so that what comes before the clock is the same for both classes.
+    const Hmac wrong[] = {wrong_in_last(right, random), wrong_in_all(right, random)};
+    const std::string sent = send(wrong[measurement.of_class]);
     std::memcpy(candidate.data(), sent.data(), size);
     const std::uint64_t start = ticks();
     const bool accepted = check(candidate);
