@@ -48,19 +48,25 @@ Hmac wrong_in_all(const Hmac& right, std::mt19937_64& random) {
 
 // How a candidate is sent, and what checks it. The answer is used, so that the check is not left out.
 using Send = std::function<std::string(const Hmac&)>;
-using Check = std::function<bool(const std::string&)>;
+using Check = std::function<bool(std::size_t message, const std::string&)>;
 
-double measure(const Hmac& right, const Send& send, const Check& check, std::mt19937_64& random) {
+// Several messages in turn: so that the texts of both classes are equally random, and only their likeness to
+// the right signature differs. rights: of each message.
+double measure(const std::vector<Hmac>& rights, const Send& send, const Check& check,
+               std::mt19937_64& random) {
   std::vector<Measurement> measurements(kMeasurements);
-  std::string candidate = send(right);  // one place in memory for both classes
+  std::string candidate = send(rights[0]);  // one place in memory for both classes
   const std::size_t size = candidate.size();
   for (Measurement& measurement : measurements) {
     measurement.of_class = static_cast<int>(random() & 1);
-    const std::string sent =
-        send(measurement.of_class == 0 ? wrong_in_last(right, random) : wrong_in_all(right, random));
+    const std::size_t message = random() % rights.size();
+    const Hmac& right = rights[message];
+    // Both are made, so that what comes before the clock is the same for both classes.
+    const Hmac wrong[] = {wrong_in_last(right, random), wrong_in_all(right, random)};
+    const std::string sent = send(wrong[measurement.of_class]);
     std::memcpy(candidate.data(), sent.data(), size);
     const std::uint64_t start = ticks();
-    const bool accepted = check(candidate);
+    const bool accepted = check(message, candidate);
     measurement.ticks = ticks() - start;
     if (accepted) ADD_FAILURE() << "a wrong signature was accepted";
   }
@@ -68,24 +74,25 @@ double measure(const Hmac& right, const Send& send, const Check& check, std::mt1
   return largest_t(measurements);
 }
 
-void expect_constant(const char* name, const Hmac& right, const Send& send, const Check& check) {
+void expect_constant(const char* name, const std::vector<Hmac>& rights, const Send& send,
+                     const Check& check) {
   const unsigned seed = std::random_device()();
   std::mt19937_64 random(seed);
   double least = INFINITY;
   int attempt = 0;
   while (attempt < kAttempts && least >= kConstant) {
-    least = std::min(least, measure(right, send, check, random));
+    least = std::min(least, measure(rights, send, check, random));
     ++attempt;
   }
   std::printf("%s: |t| = %.1f after %d attempts (seed %u)\n", name, least, attempt, seed);
   EXPECT_LT(least, kConstant) << name;
 }
 
-void expect_broken(const char* name, const Hmac& right, const Send& send, const Check& check) {
+void expect_broken(const char* name, const std::vector<Hmac>& rights, const Send& send, const Check& check) {
   std::mt19937_64 random(1);
   double most = 0;
   for (int attempt = 0; attempt < kAttempts && most <= kBroken; ++attempt) {
-    most = std::max(most, measure(right, send, check, random));
+    most = std::max(most, measure(rights, send, check, random));
   }
   std::printf("%s: |t| = %.1f\n", name, most);
   EXPECT_GT(most, kBroken) << name;
@@ -100,53 +107,68 @@ std::string hex(const Hmac& hmac) {
 }
 std::string webhook(const Hmac& hmac) { return "v1," + encode_base64(hmac); }
 
+std::vector<std::string> messages() {
+  std::vector<std::string> all;
+  for (int i = 100; i < 356; ++i) all.push_back(std::string(kCanonical) + std::to_string(i));
+  return all;
+}
+
 TEST(SignatureTiming, TheCompare) {
   HmacSha256Key key(secret());
-  const Hmac right = key.sign({kCanonical});
+  std::vector<Hmac> rights;
+  std::vector<std::string> right_bytes;
+  for (const std::string& message : messages()) {
+    rights.push_back(key.sign({message}));
+    right_bytes.push_back(raw(rights.back()));
+  }
   Hmac candidate;
-  const std::string right_bytes = raw(right);
   const auto load = [&](const std::string& bytes) {
     std::memcpy(candidate.data(), bytes.data(), bytes.size());
   };
-  expect_constant("the compare", right, raw, [&](const std::string& bytes) {
+  expect_constant("the compare", rights, raw, [&](std::size_t message, const std::string& bytes) {
     load(bytes);
-    return equal(right, candidate) != 0;
+    return equal(rights[message], candidate) != 0;
   });
-  expect_broken("the broken compare", right, raw, [&](const std::string& bytes) {
+  expect_broken("the broken compare", rights, raw, [&](std::size_t message, const std::string& bytes) {
     load(bytes);
-    return equal_until_different(right_bytes.data(), bytes.data(), right.size());
+    return equal_until_different(right_bytes[message].data(), bytes.data(), bytes.size());
   });
 }
 
 TEST(SignatureTiming, TheWholeCheckOfAFieldSignature) {
   HmacSha256Key key(secret());
-  const Hmac right = key.sign({kCanonical});
+  const std::vector<std::string> texts = messages();
+  std::vector<Hmac> rights;
+  for (const std::string& text : texts) rights.push_back(key.sign({text}));
   std::vector<CallbackSecret> secrets;
   secrets.push_back({"main", secret()});
   SignatureVerifier verifier(KeyRing::make(std::move(secrets)).value());
-  ASSERT_TRUE(verifier.verify_fields(kCanonical, hex(right)));
-  expect_constant("field signature", right, hex, [&](const std::string& text) {
-    return verifier.verify_fields(kCanonical, text).has_value();
+  ASSERT_TRUE(verifier.verify_fields(texts[0], hex(rights[0])));
+  expect_constant("field signature", rights, hex, [&](std::size_t message, const std::string& text) {
+    return verifier.verify_fields(texts[message], text).has_value();
   });
-  expect_broken("the broken field signature", right, hex, [&](const std::string& text) {
-    return equal_until_different(hex(key.sign({kCanonical})).data(), text.data(), text.size());
+  expect_broken("the broken field signature", rights, hex, [&](std::size_t message, const std::string& text) {
+    return equal_until_different(hex(key.sign({texts[message]})).data(), text.data(), text.size());
   });
 }
 
 TEST(SignatureTiming, TheWholeCheckOfStandardWebhooks) {
   HmacSha256Key key(secret());
-  const Hmac right = key.sign({"msg_1", ".", "1700000000", ".", kCanonical});
+  const std::vector<std::string> texts = messages();
+  std::vector<Hmac> rights;
+  for (const std::string& text : texts) rights.push_back(key.sign({"msg_1", ".", "1700000000", ".", text}));
   std::vector<CallbackSecret> secrets;
   secrets.push_back({"main", secret()});
   SignatureVerifier verifier(KeyRing::make(std::move(secrets)).value());
-  ASSERT_TRUE(verifier.verify_standard("msg_1", "1700000000", kCanonical, webhook(right)));
-  expect_constant("webhook signature", right, webhook, [&](const std::string& text) {
-    return verifier.verify_standard("msg_1", "1700000000", kCanonical, text).has_value();
+  ASSERT_TRUE(verifier.verify_standard("msg_1", "1700000000", texts[0], webhook(rights[0])));
+  expect_constant("webhook signature", rights, webhook, [&](std::size_t message, const std::string& text) {
+    return verifier.verify_standard("msg_1", "1700000000", texts[message], text).has_value();
   });
-  expect_broken("the broken webhook signature", right, webhook, [&](const std::string& text) {
-    const Hmac made = key.sign({"msg_1", ".", "1700000000", ".", kCanonical});
-    return equal_until_different(webhook(made).data(), text.data(), text.size());
-  });
+  expect_broken("the broken webhook signature", rights, webhook,
+                [&](std::size_t message, const std::string& text) {
+                  const Hmac made = key.sign({"msg_1", ".", "1700000000", ".", texts[message]});
+                  return equal_until_different(webhook(made).data(), text.data(), text.size());
+                });
 }
 
 }  // namespace
