@@ -72,8 +72,8 @@ void set_log_level(std::string_view level) {
 void stop_log() {
   if (!logger) return;
   logger->flush();
+  spdlog::shutdown();  // joins its thread, which may hold the logger still
   logger.reset();
-  spdlog::shutdown();
 }
 
 std::uint64_t dropped_log_lines() noexcept {
