@@ -77,7 +77,8 @@ bool ImageJudge::books_were_written() const {
   return found != laid_out_;
 }
 
-std::optional<std::string> ImageJudge::judge(SimulatedFileSystem& image, std::size_t events, BooksFrom from) {
+std::optional<std::string> ImageJudge::judge(SimulatedFileSystem& image, std::size_t events, Walk walk,
+                                             BooksFrom from) {
   if (from == BooksFrom::image) lay_out_books(image);
   {
     StoreOptions options;
@@ -88,7 +89,7 @@ std::optional<std::string> ImageJudge::judge(SimulatedFileSystem& image, std::si
     if (!store) return "it does not open: " + store.error().to_text();
     if (auto wrong = judge_records(**store, events)) return wrong;
   }
-  return judge_journal(image);
+  return walk == Walk::whole_journal ? judge_journal(image) : std::nullopt;
 }
 
 std::optional<std::string> ImageJudge::judge_records(Store& store, std::size_t events) const {
