@@ -165,7 +165,17 @@ std::optional<std::string> ImageJudge::judge_exceptions(Store& store, std::size_
 }
 
 std::optional<std::string> ImageJudge::judge_journal(SimulatedFileSystem& image) const {
-  auto report = verify_data_folder(image, {folder_, std::filesystem::temp_directory_path().string(), false});
+  // The start made or wrote the books as real files; what walks the journal may look for them on the disk.
+  const auto disk = image.after_kill();
+  static_cast<void>(disk->make_directory(folder_ + "/books"));
+  const auto path = folder_ + "/books/data.mdb";
+  const auto books = bytes_of_file(path);
+  if (!*disk->exists(path)) static_cast<void>(disk->create(path));
+  auto file = disk->open(path, FileSystem::Access::read_write);
+  if (!file || !(*file)->write_at(0, std::as_bytes(std::span(books)))) return "the books cannot be laid out";
+  file->reset();
+  disk->truncate(path, books.size());
+  auto report = verify_data_folder(*disk, {folder_, std::filesystem::temp_directory_path().string(), false});
   if (!report) return "it cannot be verified: " + report.error().to_text();
   if (!report->clean()) return "verify: " + report->findings.front();
   return std::nullopt;
