@@ -37,9 +37,11 @@ class ImageJudge {
   std::size_t steps() const noexcept { return steps_.size(); }
   std::size_t acknowledged() const noexcept;  // of them
   enum class BooksFrom { image, last_judged };
+  enum class Walk { from_books, whole_journal };
   // What is wrong with the disk as it stood after so many events. Recovery may change the image. The books
-  // may be those that the image judged before was left with.
-  std::optional<std::string> judge(SimulatedFileSystem& image, std::size_t events,
+  // may be those that the image judged before was left with. A start walks the journal from their position
+  // on; to walk the whole of it, as `recharge verify` does, takes about as long as all the rest.
+  std::optional<std::string> judge(SimulatedFileSystem& image, std::size_t events, Walk walk,
                                    BooksFrom from = BooksFrom::image);
   // The last judged image's start wrote to the books: then it flushed all of them.
   bool books_were_written() const;

@@ -22,6 +22,7 @@ namespace {
 
 constexpr double kWeightOfOthers = 3;  // of what is no journal group: names, preparation, books
 constexpr std::uint64_t kEveryNthIsKilled = 4;
+constexpr std::size_t kEveryNthIsWalked = 4;  // its whole journal
 
 struct Options {
   std::string recording, root, list;
@@ -82,7 +83,9 @@ bool PowerLoss::same_as_recorded(const SimulatedFileSystem& disk) const {
 bool PowerLoss::fails(SimulatedFileSystem& image, std::size_t events, std::uint64_t seed, const char* what,
                       ImageJudge::BooksFrom books) {
   ++counts_.images;
-  const auto wrong = judge_.judge(image, events, books);
+  const auto walk = counts_.images % kEveryNthIsWalked == 0 ? ImageJudge::Walk::whole_journal
+                                                            : ImageJudge::Walk::from_books;
+  const auto wrong = judge_.judge(image, events, walk, books);
   if (!wrong) return false;
   std::printf("VIOLATION: image %zu (%s) after %zu of %zu events, seed %llu: %s\n", counts_.images, what,
               events, recording_.events().size(), static_cast<unsigned long long>(seed), wrong->c_str());
