@@ -31,6 +31,11 @@ class LmdbBooks final : public Books {
   Result<std::unique_ptr<BooksTransaction>> begin() override;
   Result<BooksPosition> position() override;
 
+  // False for a row that is damaged. With it, what is not found is looked for again on checked pages, whose
+  // rows must all be whole: a damaged page could hide a row. Set before the first snapshot.
+  using RowCheck = std::function<bool(Table table, Bytes key, Bytes value)>;
+  void check_rows_with(RowCheck check);
+
   // Keeps the pages of one transaction from being written over, for whoever reads the file by himself. Short:
   // the file grows meanwhile.
   class View {

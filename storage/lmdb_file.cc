@@ -29,6 +29,7 @@ struct LmdbFile::Walk {
   const std::function<StorageResult<bool>(const LmdbPage&, std::size_t row, Bytes value, std::uint64_t page)>
       visit;
   Bytes from{};
+  bool whole_page = false;            // rows before `from` are visited too
   bool numbers = false;               // keys are integers of the machine
   std::vector<bool>* used = nullptr;  // none: pages are not counted
   unsigned depth = 0;
@@ -166,7 +167,7 @@ StorageResult<bool> LmdbFile::visit_leaf(Walk& walk, const LmdbPage& page, std::
       if (!read) return read.error();
       long_value = std::move(*read);
     }
-    if (!walk.from.empty() && below(key, walk.from)) continue;
+    if (!walk.whole_page && !walk.from.empty() && below(key, walk.from)) continue;
     const Bytes value = page.overflows(row)
                             ? Bytes(long_value).subspan(LmdbPage::kHeaderBytes, page.value_bytes(row))
                             : page.value(row);
@@ -192,7 +193,7 @@ StorageResult<std::vector<std::byte>> LmdbFile::read_long_value(Walk& walk, cons
   return bytes;
 }
 
-StorageResult<void> LmdbFile::scan(std::string_view table, Bytes from, const Visit& visit) {
+StorageResult<void> LmdbFile::scan(std::string_view table, Bytes from, const Visit& visit, bool whole_page) {
   std::optional<LmdbTree> tree;
   const Bytes name = std::as_bytes(std::span(table));
   Walk tables{
@@ -212,6 +213,7 @@ StorageResult<void> LmdbFile::scan(std::string_view table, Bytes from, const Vis
         return visit(page.key(row), value, number * meta_.page_bytes);
       }};
   rows.from = from;
+  rows.whole_page = whole_page;
   if (auto visited = visit_tree(rows, *tree); !visited) return visited.error();
   return {};
 }

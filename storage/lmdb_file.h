@@ -32,8 +32,9 @@ class LmdbFile {
 
   // Everything: each page is used once, or free; each row is handed over.
   StorageResult<void> check_all(const VisitTable& visit);
-  // The rows of a table at or above `from`, and the pages on the way to them.
-  StorageResult<void> scan(std::string_view table, Bytes from, const Visit& visit);
+  // The rows of a table at or above `from`, and the pages on the way to them. whole_page: also those before
+  // it on its page.
+  StorageResult<void> scan(std::string_view table, Bytes from, const Visit& visit, bool whole_page = false);
 
   std::uint64_t pages_read() const noexcept { return pages_read_; }
   std::uint32_t page_bytes() const noexcept { return meta_.page_bytes; }

@@ -68,6 +68,8 @@ StorageResult<void> Store::open_books(const std::string& directory) {
     opened = LmdbBooks::open(directory, id, LmdbBooks::Open::fresh);
   if (!opened) return opened.error();
   books_ = std::move(*opened);
+  books_->check_rows_with(
+      [this](Table table, Bytes key, Bytes value) { return codec_->check(table, key, value).has_value(); });
   return {};
 }
 

@@ -71,7 +71,9 @@ class Folder:
             if daemon.process is not None:
                 daemon.kill()
         self.data = daemon.data_dir
-        self.files = [self.data / "FORMAT", *sorted((self.data / "journal").iterdir()), self.data / "books" / "data.mdb"]
+        segments = sorted((self.data / "journal").iterdir())
+        self.files = [self.data / "FORMAT", *segments, self.data / "books" / "data.mdb"]
+        self.weights = [1, *(4 / len(segments) for _ in segments), 5]
 
     def ask(self, address):
         """Status and body of everything that can be asked; nothing more once the server is gone."""
@@ -120,7 +122,7 @@ def judge(folder, case, rng, environment, counts):
     copy = case / "data"
     shutil.rmtree(case, ignore_errors=True)
     shutil.copytree(folder.data, copy)
-    original = rng.choice(folder.files)
+    original = rng.choices(folder.files, folder.weights)[0]
     damaged = copy / original.relative_to(folder.data)
     kind = "books" if damaged.name == "data.mdb" else "journal" if damaged.suffix == ".journal" else "FORMAT"
     how = damage(damaged, rng)
