@@ -101,8 +101,12 @@ void History::check_read(const Command& command, SimulatedServer::Executed execu
     check_shown(*order);
     shows = oracle_.moment_of(order->id);
   } else if (const auto* explanation = std::get_if<Explanation>(&outcome_.shown)) {
-    check_shown(explanation->order);
-    shows = oracle_.moment_of(explanation->order.id);
+    if (explanation->order) {
+      check_shown(*explanation->order);
+      shows = oracle_.moment_of(explanation->order->id);
+    } else if (explanation->exceptions.empty()) {
+      return violate("an explanation of nothing is shown");
+    }
   } else if (const auto* balance = std::get_if<Money>(&outcome_.shown)) {
     const auto& account = std::get<ReadBalance>(command).account;
     shows = oracle_.moment_of(account);
