@@ -31,10 +31,10 @@ class LmdbBooks final : public Books {
   Result<std::unique_ptr<BooksTransaction>> begin() override;
   Result<BooksPosition> position() override;
 
-  // False for a row that is damaged. With it, what is not found is looked for again on checked pages, whose
-  // rows must all be whole: a damaged page could hide a row. Set before the first snapshot.
+  // False for a row that is damaged. With it, an order or account that is not found is looked for again on
+  // checked pages, whose rows must all be whole: a damaged page could hide it. Set before the first snapshot.
   using RowCheck = std::function<bool(Table table, Bytes key, Bytes value)>;
-  void check_rows_with(RowCheck check);
+  Result<void> check_rows_with(RowCheck check);
 
   // Keeps the pages of one transaction from being written over, for whoever reads the file by himself. Short:
   // the file grows meanwhile.
@@ -50,11 +50,12 @@ class LmdbBooks final : public Books {
   };
   Result<View> view();
 
+  struct Environment;  // the implementation's
+
   std::uint64_t rows(Table table);
   std::uint64_t used_bytes();
 
  private:
-  struct Environment;
   explicit LmdbBooks(std::unique_ptr<Environment> environment);
   StorageResult<void> check_or_write_header(const FolderId& folder_id, Open how, const std::string& file);
   std::unique_ptr<Environment> environment_;

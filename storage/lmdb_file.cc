@@ -42,10 +42,15 @@ StorageError LmdbFile::damaged(std::uint64_t page, const char* what) const {
 
 StorageResult<LmdbFile> LmdbFile::open(FileSystem& files, const std::string& path,
                                        std::optional<std::uint64_t> transaction) {
-  LmdbFile file(path);
   auto opened = files.open(path, FileSystem::Access::read);
   if (!opened) return StorageError{opened.error(), path, 0, "opening the books"};
-  file.file_ = std::move(*opened);
+  return over(std::move(*opened), path, transaction);
+}
+
+StorageResult<LmdbFile> LmdbFile::over(std::shared_ptr<File> opened, const std::string& path,
+                                       std::optional<std::uint64_t> transaction) {
+  LmdbFile file(path);
+  file.file_ = std::move(opened);
   if (auto done = file.read_meta(transaction); !done) return done.error();
   return file;
 }

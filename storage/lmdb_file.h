@@ -29,6 +29,9 @@ class LmdbFile {
   // longer one of the two newest.
   static StorageResult<LmdbFile> open(FileSystem& files, const std::string& path,
                                       std::optional<std::uint64_t> transaction = std::nullopt);
+  // The same over a file that is open already; path: for errors.
+  static StorageResult<LmdbFile> over(std::shared_ptr<File> file, const std::string& path,
+                                      std::optional<std::uint64_t> transaction);
 
   // Everything: each page is used once, or free; each row is handed over.
   StorageResult<void> check_all(const VisitTable& visit);
@@ -58,7 +61,7 @@ class LmdbFile {
   StorageError damaged(std::uint64_t page, const char* what) const;
 
   std::string path_;
-  std::unique_ptr<File> file_;
+  std::shared_ptr<File> file_;
   std::uint64_t file_bytes_ = 0;
   LmdbMeta meta_;
   std::uint64_t pages_read_ = 0;

@@ -68,8 +68,12 @@ StorageResult<void> Store::open_books(const std::string& directory) {
     opened = LmdbBooks::open(directory, id, LmdbBooks::Open::fresh);
   if (!opened) return opened.error();
   books_ = std::move(*opened);
-  books_->check_rows_with(
-      [this](Table table, Bytes key, Bytes value) { return codec_->check(table, key, value).has_value(); });
+  const auto is_whole = [this](Table table, Bytes key, Bytes value) {
+    return codec_->check(table, key, value).has_value();
+  };
+  if (auto set = books_->check_rows_with(is_whole); !set) {
+    return StorageError{set.error(), directory, 0, "opening the books"};
+  }
   return {};
 }
 
