@@ -8,8 +8,6 @@ namespace {
 constexpr std::uint64_t kMetaPages = 2;
 constexpr std::size_t kSmallestPage = 512;
 constexpr std::size_t kLargestPage = 65536;
-constexpr std::size_t kMostPagesOfAValue = 1
-                                           << 20;  // the list of free pages grows with what was freed at once
 constexpr unsigned kDeepestTree = 32;
 
 bool below(Bytes a, Bytes b) noexcept {
