@@ -82,7 +82,8 @@ StorageResult<void> JournalReader::Walk::walk_to(const JournalPosition& from) {
     if (!stepped) return stepped.error();
     if (*stepped == Step::end) return damaged("the journal ends before the position that was asked for");
   }
-  if (position != from) return damage(path, from.offset, "the position in books/data.mdb does not fit the journal");
+  if (position != from)
+    return damage(path, from.offset, "the position in books/data.mdb does not fit the journal");
   return {};
 }
 
