@@ -53,8 +53,9 @@ StorageResult<void> BooksReplica::apply_group(const JournalGroup& group, const s
     }
     if (done) done = apply_record(record, shards_);
     if (!done) {
-      return StorageError{done.error(), segment_path(directory, group.segment), group.offset,
-                          "record " + std::to_string(i) + " of the group cannot be applied"};
+      return StorageError{
+          done.error(), segment_path(directory, group.segment), group.offset,
+          "record " + std::to_string(i) + " of the group cannot be applied to the rows of books/data.mdb"};
     }
     report.last = std::max(report.last, record.circumstances.now);
   }

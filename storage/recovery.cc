@@ -38,9 +38,9 @@ StorageResult<JournalPosition> recover(FileSystem& files, const JournalOptions& 
       Result<void> done = decode_record((*group)->records[i], record);
       if (done) done = apply_record(record, shards);
       if (!done) {
-        return StorageError{done.error(), segment_path(options.directory, (*group)->segment),
-                            (*group)->offset,
-                            "record " + std::to_string(i) + " of the group cannot be applied"};
+        return StorageError{
+            done.error(), segment_path(options.directory, (*group)->segment), (*group)->offset,
+            "record " + std::to_string(i) + " of the group cannot be applied to the rows of books/data.mdb"};
       }
       report.last = std::max(report.last, record.circumstances.now);
     }
