@@ -180,7 +180,7 @@ def judge(folder, case, rng, environment, counts):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=1000 if os.environ.get("RECHARGE_LONG") == "1" else 40)
+    parser.add_argument("--cases", type=int, default=1000 if os.environ.get("RECHARGE_LONG") == "1" else 15)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("RECHARGE_SEED") or
                                                         random.SystemRandom().randrange(2**32)))
     options = parser.parse_args()
