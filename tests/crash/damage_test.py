@@ -7,7 +7,7 @@ verify always, and at the start from the books' position on; with exit 4 and the
 found by verify, or changes nothing that can be asked for; `verify --rebuild` then repairs it. No process dies of
 SIGBUS, and verify and rebuild die of nothing.
 
-    damage_test.py [--cases N] [--seed S]     # RECHARGE_LONG=1: 1,000 cases instead of 40; RECHARGE_SEED: the seed
+    damage_test.py [--cases N] [--seed S]     # RECHARGE_LONG=1: 1,000 cases instead of 15; RECHARGE_SEED: the seed
 
 The same cases then run on a folder of a build whose checksums and hashes are blind (BLIND_LIBRARY, preloaded): there
 this test must see damage served as good, or it could not see it anywhere.
