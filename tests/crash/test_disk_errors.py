@@ -24,6 +24,20 @@ SLOW_FLUSH_US = 300_000
 MEMORY_BYTES = 32 << 20  # that the process may grow by while flushes are slow: its buffers are bounded
 
 
+def wait_until_acknowledged_after_failure(load, log):
+    """Until a credit was sent and acknowledged after the journal's first failed call. Raises no AssertionError: this is
+    the set-up of a test that must fail, not its verdict."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        failed_at = first_injection(log, JOURNAL)
+        if failed_at is not None and any(
+                payment.acknowledged("credit") and payment.steps["credit"].sent_at > failed_at
+                for payments in load.lists for payment in list(payments)):
+            return
+        time.sleep(0.05)
+    raise TimeoutError("nothing was acknowledged after a failed call")
+
+
 def fail_in_mid_load(folder, rng, inject, ends=True, **broken):
     """ends=False: the process is taken to go on, and is killed."""
     daemon = Daemon(folder, CONFIG, **broken)
@@ -38,7 +52,7 @@ def fail_in_mid_load(folder, rng, inject, ends=True, **broken):
                 except subprocess.TimeoutExpired:
                     raise AssertionError("the process goes on") from None
             else:
-                time.sleep(0.5)
+                wait_until_acknowledged_after_failure(load, log)
                 daemon.process.kill()
                 code = daemon.process.wait()
         ended_at = time.monotonic()
