@@ -12,6 +12,8 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <coroutine>
+#include <exception>
 
 namespace recharge {
 
@@ -27,5 +29,16 @@ using Timer =
 
 // Awaits (error, results...) without exceptions.
 constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable_t<Executor>{});
+
+// A coroutine that nobody awaits: it begins at once and frees its frame at its end. It must not throw.
+struct Detached {
+  struct promise_type {
+    Detached get_return_object() noexcept { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() noexcept {}
+    [[noreturn]] void unhandled_exception() noexcept { std::terminate(); }
+  };
+};
 
 }  // namespace recharge

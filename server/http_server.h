@@ -13,8 +13,6 @@
 
 namespace recharge {
 
-constexpr int kListenBacklog = 4096;
-
 class ListenError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

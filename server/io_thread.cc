@@ -1,11 +1,15 @@
 #include "server/io_thread.h"
 
+#include <netinet/tcp.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <cerrno>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -36,6 +40,7 @@ IoThread::IoThread(SharedState& shared, unsigned index, int listener, const KeyR
     : shared_(shared),
       index_(index),
       io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE),
+      sockets_(io_),
       acceptor_(io_.get_executor()),
       accept_pause_(io_.get_executor()),
       engine_wake_(io_.get_executor(), duplicate(shared.engine.wake_fd(index))),
@@ -63,21 +68,28 @@ void IoThread::run() {
   bool busy = true;  // the engine may have more to do: then this thread must not sleep
   while (!drained()) {
     const std::int64_t left_ms = busy ? 0 : next_sweep_ms_ - now_ms();
-    unsigned handled =
-        left_ms > 0 ? static_cast<unsigned>(io_.run_one_for(std::chrono::milliseconds(left_ms))) : 0;
+    unsigned handled = 0;
+    if (left_ms > 0) {
+      sockets_.arm();
+      handled = static_cast<unsigned>(io_.run_one_for(std::chrono::milliseconds(left_ms)));
+    }
     look_at_clock();
     shared_.engine.begin_batch(index_);
     while (handled < kMaxBatch && io_.poll_one() > 0) ++handled;
-    busy = shared_.engine.turn(index_) || !resubmitted_.empty();
+    resume_sessions();
+    const bool more = sockets_.poll();
+    busy = shared_.engine.turn(index_) || more || !resubmitted_.empty();
     for (Operation* operation : resubmitted_) shared_.engine.submit(index_, *operation);
     resubmitted_.clear();
     flush_marked();
     if (now_ms() >= next_sweep_ms_) sweep();
+    if (!resumed_.empty()) busy = true;
   }
   stopping_ = true;
   boost::system::error_code ignored;
   engine_wake_.close(ignored);
   control_.cancel(ignored);
+  sockets_.close();
   while (tasks_ > 0) io_.run_one_for(std::chrono::milliseconds(kSweepMs));
 }
 
@@ -107,18 +119,36 @@ void IoThread::look_at_clock() noexcept {
 
 Task<void> IoThread::accept() {
   while (!draining_) {
-    if (shared_.connections.load(std::memory_order_relaxed) >= settings().server.max_connections) {
+    const unsigned open = shared_.connections.load(std::memory_order_relaxed);
+    if (open >= settings().server.max_connections) {
       co_await pause_accepting();
       continue;
     }
-    auto [error, socket] = co_await acceptor_.async_accept(io_.get_executor(), kAwait);
-    if (!error) {
-      open_session(std::move(socket));
-    } else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted) {
-      log_warning("accepting is paused: " + error.message());
+    const auto [error] = co_await acceptor_.async_wait(Acceptor::wait_read, kAwait);
+    if (error) continue;  // it was closed, to drain
+    const int failure = accept_sessions(
+        std::min(kMaxAccepted, static_cast<unsigned>(settings().server.max_connections - open)));
+    if (failure != 0) {
+      log_warning(std::string("accepting is paused: ") + std::strerror(failure));
       co_await pause_accepting();
     }
   }
+}
+
+// Until at_most are open, or none waits: zero; or the error that keeps it from taking more.
+int IoThread::accept_sessions(unsigned at_most) {
+  while (at_most > 0) {
+    const int fd = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      open_session(fd);
+      --at_most;
+    } else if (errno == EAGAIN) {
+      return 0;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      return errno;
+    }
+  }
+  return 0;
 }
 
 Task<void> IoThread::pause_accepting() {
@@ -144,20 +174,21 @@ Task<void> IoThread::watch_control() {
   }
 }
 
-void IoThread::open_session(Socket socket) {
-  boost::system::error_code ignored;
-  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-  Session* session = new Session(*this, std::move(socket));
+void IoThread::open_session(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  Session* session = new Session(*this, fd);
   session->next = sessions_;
   if (sessions_ != nullptr) sessions_->previous = session;
   sessions_ = session;
   shared_.connections.fetch_add(1, std::memory_order_relaxed);
   metrics_.connections.add();
   metrics_.accepted.add();
-  asio::co_spawn(io_.get_executor(), session->run(), [this, session](std::exception_ptr failure) {
-    if (failure) log_error("a connection ended by an exception");
-    retire(*session);
-  });
+  if (!sockets_.add(fd, *session)) {
+    log_error("a connection is refused: the kernel watches no more descriptors");
+    session->abandon();
+  }
+  session->run();
 }
 
 void IoThread::retire(Session& session) noexcept {
@@ -168,6 +199,12 @@ void IoThread::retire(Session& session) noexcept {
   delete &session;
   shared_.connections.fetch_sub(1, std::memory_order_relaxed);
   metrics_.connections.subtract();
+}
+
+void IoThread::resume_sessions() noexcept {
+  // One that goes on may have others go on.
+  for (std::size_t i = 0; i < resumed_.size(); ++i) resumed_[i]->resume();
+  resumed_.clear();
 }
 
 void IoThread::mark(Session& session) noexcept {
@@ -255,13 +292,8 @@ void IoThread::begin_drain() {
   draining_ = true;
   drain_end_ms_ = now_ms() + settings().server.drain_timeout_ms;
   // What is in the queue already was promised an answer.
+  accept_sessions(kListenBacklog);
   boost::system::error_code error;
-  acceptor_.non_blocking(true, error);
-  while (!error) {
-    Socket socket(io_.get_executor());
-    acceptor_.accept(socket, error);
-    if (!error) open_session(std::move(socket));
-  }
   acceptor_.close(error);
   accept_pause_.cancel();
   for (Session* session = sessions_; session != nullptr; session = session->next) session->drain();

@@ -13,10 +13,13 @@
 #include "server/exchange.h"
 #include "server/handler.h"
 #include "server/session.h"
+#include "server/socket_poller.h"
 
 namespace recharge {
 
-constexpr unsigned kMaxBatch = 256;            // handlers of a poll before the engine's turn
+constexpr unsigned kMaxBatch = 256;    // handlers of Asio before the engine's turn
+constexpr unsigned kMaxAccepted = 64;  // connections taken before the others' turn
+constexpr int kListenBacklog = 4096;
 constexpr std::int64_t kSweepMs = 100;         // deadlines are looked at this often
 constexpr std::int64_t kAcceptPauseMs = 100;   // when there are no descriptors left, or too many connections
 constexpr std::int64_t kCutBeforeEndMs = 500;  // half-received requests are answered before draining must end
@@ -69,6 +72,8 @@ class IoThread {
   std::int64_t now_ms() const noexcept { return static_cast<std::int64_t>(now_us_ / 1000); }
   std::uint64_t now_us() const noexcept { return now_us_; }
   void mark(Session& session) noexcept;  // to be flushed at the end of the batch
+  void resume_later(Session& session) { resumed_.push_back(&session); }  // with the next batch
+  void retire(Session& session) noexcept;                                // deletes it
   void resubmit(Operation& operation) { resubmitted_.push_back(&operation); }
   void note_reply(const Exchange& exchange) noexcept;
 
@@ -78,8 +83,9 @@ class IoThread {
   Task<void> watch_engine();
   Task<void> watch_control();
   void start(Task<void> task);
-  void open_session(Socket socket);
-  void retire(Session& session) noexcept;
+  int accept_sessions(unsigned at_most);
+  void open_session(int fd);
+  void resume_sessions() noexcept;
   void look_at_clock() noexcept;
   void flush_marked() noexcept;
   void sweep();
@@ -91,6 +97,7 @@ class IoThread {
   SharedState& shared_;
   const unsigned index_;
   boost::asio::io_context io_;
+  SocketPoller sockets_;
   Acceptor acceptor_;
   Timer accept_pause_;
   Descriptor engine_wake_;
@@ -108,6 +115,7 @@ class IoThread {
   std::uint64_t reported_refusals_ = 0;
   Session* sessions_ = nullptr;
   std::vector<Session*> marked_;
+  std::vector<Session*> resumed_;
   std::vector<Operation*> resubmitted_;
   unsigned tasks_ = 0;  // coroutines of the thread itself
   bool draining_ = false;

@@ -1,50 +1,99 @@
 #include "server/session.h"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include <boost/asio/buffer.hpp>
 #include <cerrno>
 
 #include "server/io_thread.h"
+#include "server/log.h"
 
 namespace recharge {
 
-namespace asio = boost::asio;
-
-Session::Session(IoThread& thread, Socket socket)
+Session::Session(IoThread& thread, int fd)
     : thread_(thread),
-      socket_(std::move(socket)),
-      signal_(socket_.get_executor()),
+      fd_(fd),
       parser_({thread.settings().server.max_header_bytes, thread.settings().server.max_body_bytes}),
       arriving_since_ms_(thread.now_ms()) {}
 
-Session::~Session() = default;
+Session::~Session() { ::close(fd_); }
 
-Task<void> Session::run() {
-  while (!closing_ && !broken_) {
-    process();
+// Replies first, then the end of our side; what the peer still sends is thrown away for a while, for a reset
+// would take the last reply from it.
+Detached Session::run() {
+  while (true) {
+    serve();
     if (closing_ || broken_) break;
     if (is_full()) {
-      co_await wait();
-      continue;
-    }
-    const std::size_t known = parser_.known_bytes();
-    in_.reserve(std::max(kReadBytes, known > in_.size() ? known - in_.size() : 0));
-    reading_ = true;
-    const auto [error, count] =
-        co_await socket_.async_read_some(asio::buffer(in_.room(), in_.room_bytes()), kAwait);
-    reading_ = false;
-    if (error) {
-      read_failed(error);
-    } else {
-      in_.commit(count);
-      timed_out_ = false;
-      if (fresh_) arriving_since_ms_ = 0;
-      fresh_ = false;
+      co_await Paused{*this, Pause::replies};
+    } else if (!receivable_) {
+      co_await Paused{*this, Pause::bytes};
+      if (!receivable_) interrupted();
     }
   }
   thread_.mark(*this);
-  co_await finish();
+  while (!is_flushed()) co_await Paused{*this, Pause::replies};
+  if (!broken_) begin_linger();
+  while (!ended_ && !broken_ && thrown_away_ < kMaxLingerBytes) {
+    if (!receivable_) co_await Paused{*this, Pause::bytes};
+    throw_away();
+  }
+  thread_.retire(*this);
+}
+
+// Without memory for it, the connection is given up; what has begun is carried out.
+void Session::serve() noexcept {
+  try {
+    if (receivable_ && !is_full()) receive();
+    process();
+  } catch (const std::exception& failure) {
+    log_error(std::string("a connection ended by an exception: ") + failure.what());
+    break_off();
+  }
+}
+
+void Session::on_events(std::uint32_t events) noexcept {
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_closed_ = true;
+  if ((events & EPOLLIN) != 0 || peer_closed_) receivable_ = true;
+  if (writable_awaited_ && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
+    writable_awaited_ = false;
+    thread_.mark(*this);
+  }
+  if (receivable_ && pause_ == Pause::bytes) resume();
+}
+
+void Session::resume() noexcept {
+  pause_ = Pause::none;
+  paused_.resume();
+}
+
+void Session::wake(Pause pause) noexcept {
+  if (pause_ != pause) return;
+  pause_ = Pause::none;
+  thread_.resume_later(*this);
+}
+
+// A short read has emptied the socket: what comes after it is a new event.
+void Session::receive() {
+  const std::size_t known = parser_.known_bytes();
+  in_.reserve(std::max(kReadBytes, known > in_.size() ? known - in_.size() : 0));
+  const std::size_t room = in_.room_bytes();
+  const ssize_t count = ::recv(fd_, in_.room(), room, MSG_DONTWAIT);
+  if (count > 0) {
+    in_.commit(static_cast<std::size_t>(count));
+    if (static_cast<std::size_t>(count) < room && !peer_closed_) receivable_ = false;
+    timed_out_ = false;
+    if (fresh_) arriving_since_ms_ = 0;
+    fresh_ = false;
+  } else if (count == 0) {
+    closing_ = ended_ = true;
+  } else if (errno == EAGAIN) {
+    receivable_ = false;
+  } else if (errno != EINTR) {
+    closing_ = ended_ = true;
+    break_off();
+  }
 }
 
 void Session::process() {
@@ -81,40 +130,17 @@ void Session::note_progress() noexcept {
   }
 }
 
-Task<void> Session::wait() {
-  waiting_ = true;
-  signal_.expires_at(Timer::time_point::max());
-  co_await signal_.async_wait(kAwait);
-  waiting_ = false;
-}
-
-void Session::wake() noexcept {
-  if (!waiting_) return;
-  waiting_ = false;
-  signal_.cancel();
-}
-
-void Session::read_failed(boost::system::error_code error) noexcept {
-  if (error == asio::error::operation_aborted) {
-    if (broken_) return;
-    if (timed_out_) {
-      expire_request();
-    } else if (draining_) {
-      last_read();
-    }
-    return;
+// Woken without anything to receive: its time is over, or the server's is. A connection that is to end may
+// have a request in its socket already: it is answered too.
+void Session::interrupted() noexcept {
+  if (broken_) return;
+  if (timed_out_) {
+    expire_request();
+  } else if (draining_) {
+    receivable_ = true;
+    serve();
+    if (in_.size() == 0) closing_ = true;
   }
-  closing_ = true;
-  ended_ = true;
-  if (error != asio::error::eof) break_off();
-}
-
-// A connection that is to end may have a request in its socket already: it is answered too.
-void Session::last_read() noexcept {
-  in_.reserve(kReadBytes);
-  const ssize_t count = ::recv(socket_.native_handle(), in_.room(), in_.room_bytes(), MSG_DONTWAIT);
-  if (count > 0) in_.commit(static_cast<std::size_t>(count));
-  if (in_.size() == 0) closing_ = true;
 }
 
 void Session::expire_request() noexcept {
@@ -136,30 +162,26 @@ void Session::check_deadline(std::int64_t now_ms) noexcept {
     thread_.metrics().timed_out.add();
     break_off();
   } else if (arriving_since_ms_ != 0 && now_ms - arriving_since_ms_ >= limits.request_timeout_ms &&
-             reading_) {
+             pause_ == Pause::bytes) {
     timed_out_ = true;
-  } else if (idle_since_ms_ != 0 && now_ms - idle_since_ms_ >= limits.idle_timeout_ms && reading_) {
+  } else if (idle_since_ms_ != 0 && now_ms - idle_since_ms_ >= limits.idle_timeout_ms &&
+             pause_ == Pause::bytes) {
     timed_out_ = true;
   }
-  if (timed_out_ && reading_) {
-    boost::system::error_code ignored;
-    socket_.cancel(ignored);
-  }
+  if (timed_out_) wake(Pause::bytes);
 }
 
 void Session::drain() noexcept {
   if (draining_) return;
   draining_ = true;
-  boost::system::error_code ignored;
-  if (reading_) socket_.cancel(ignored);
+  wake(Pause::bytes);
 }
 
 void Session::cut() noexcept {
-  if (closing_ || broken_ || !reading_) return;
+  if (closing_ || broken_ || pause_ != Pause::bytes) return;
   if (in_.size() > 0) refuse(503, "draining", "Shutting down, try again");
   closing_ = true;
-  boost::system::error_code ignored;
-  socket_.cancel(ignored);
+  wake(Pause::bytes);
 }
 
 void Session::abandon() noexcept { break_off(); }
@@ -167,29 +189,25 @@ void Session::abandon() noexcept { break_off(); }
 void Session::break_off() noexcept {
   if (broken_) return;
   broken_ = true;
-  boost::system::error_code ignored;
-  socket_.cancel(ignored);
   thread_.mark(*this);
-  wake();
+  wake(Pause::bytes);
+  wake(Pause::replies);
 }
 
-// Replies first, then the end of our side; what the peer still sends is thrown away for a while, for a reset
-// would take the last reply from it.
-Task<void> Session::finish() {
-  while (!is_flushed() || writable_awaited_) co_await wait();
-  if (broken_) co_return;
-  boost::system::error_code ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+void Session::begin_linger() noexcept {
+  ::shutdown(fd_, SHUT_WR);
   lingering_since_ms_ = thread_.now_ms();
-  std::size_t thrown_away = 0;
-  while (!ended_ && !broken_ && thrown_away < kMaxLingerBytes) {
-    in_.truncate(0);
-    in_.consume(0);
-    in_.reserve(kReadBytes);
-    const auto [error, count] =
-        co_await socket_.async_read_some(asio::buffer(in_.room(), in_.room_bytes()), kAwait);
-    if (error && error != asio::error::operation_aborted) break;
-    thrown_away += count;
+}
+
+void Session::throw_away() noexcept {
+  char scrap[kReadBytes];
+  const ssize_t count = ::recv(fd_, scrap, sizeof scrap, MSG_DONTWAIT);
+  if (count > 0) {
+    thrown_away_ += static_cast<std::size_t>(count);
+  } else if (count < 0 && errno == EAGAIN) {
+    receivable_ = false;
+  } else if (count == 0 || errno != EINTR) {
+    ended_ = true;
   }
 }
 

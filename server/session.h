@@ -1,11 +1,12 @@
 // Purpose: one connection: reads requests, has them answered, and writes the replies in their order.
-// Owner: an io thread, which runs it, flushes it after each batch, and sweeps its deadlines.
-// Lifetime: until run() ends, which is after the last operation in flight and the last pending wait.
-// Errors: a broken connection loses its replies; what was asked for is carried out all the same.
-// Units: _ms of the steady clock, as the thread's batch has it.
+// Owner: an io thread, which runs it, tells it of its socket's events, flushes it after each batch, and
+// sweeps its deadlines. Lifetime: until run() ends, which is after the last operation in flight; run() then
+// has the thread delete it. Errors: a broken connection loses its replies; what was asked for is carried out
+// all the same. Units: _ms of the steady clock, as the thread's batch has it.
 #pragma once
 
 #include <array>
+#include <coroutine>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,14 +29,16 @@ constexpr std::int64_t kLingerAfterDeadlineMs = 500;
 
 class Session {
  public:
-  Session(IoThread& thread, Socket socket);
+  Session(IoThread& thread, int fd);  // fd: a connected socket, taken over
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  Task<void> run();
+  Detached run();
 
-  void flush() noexcept;  // writes what is ready
+  void on_events(std::uint32_t events) noexcept;  // of epoll
+  void resume() noexcept;                         // goes on where it paused
+  void flush() noexcept;                          // writes what is ready
   void check_deadline(std::int64_t now_ms) noexcept;
   void drain() noexcept;    // no further requests; what has begun is answered
   void cut() noexcept;      // a half-received request is answered now
@@ -48,7 +51,25 @@ class Session {
  private:
   using Slot = std::unique_ptr<Exchange>;
 
+  // What run() waits for.
+  enum class Pause : std::uint8_t {
+    none,
+    bytes,   // to be received
+    replies  // to be sent: for room for the next request, or for the end
+  };
+  struct Paused {  // co_await it
+    Session& session;
+    Pause pause;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) const noexcept {
+      session.paused_ = handle;
+      session.pause_ = pause;
+    }
+    void await_resume() const noexcept {}
+  };
+
   static void on_complete(Operation& operation) noexcept;
+  void serve() noexcept;
   void process();
   void dispatch(const Request& request);
   void answer_at_once(Slot exchange, Reply& reply);
@@ -60,20 +81,21 @@ class Session {
   void render_reply(Exchange& exchange, Reply& reply, std::string& out);
   bool send() noexcept;
   void wait_writable();
-  void read_failed(boost::system::error_code error) noexcept;
-  void last_read() noexcept;
+  void receive();
+  void interrupted() noexcept;
   void expire_request() noexcept;
   void note_progress() noexcept;
   bool is_full() const noexcept { return count_ == kMaxPipelined || out_.size() - sent_ > kMaxOutBytes; }
   bool is_flushed() const noexcept { return count_ == 0 && (broken_ || sent_ == out_.size()); }
-  Task<void> wait();
-  void wake() noexcept;
-  Task<void> finish();
+  void wake(Pause pause) noexcept;
+  void begin_linger() noexcept;
+  void throw_away() noexcept;
   void break_off() noexcept;
 
   IoThread& thread_;
-  Socket socket_;
-  Timer signal_;  // never expires: cancelled to wake run()
+  const int fd_;
+  std::coroutine_handle<> paused_;
+  Pause pause_ = Pause::none;
   ReadBuffer in_;
   RequestParser parser_;
   std::string out_;
@@ -87,9 +109,10 @@ class Session {
   std::int64_t writing_since_ms_ = 0;
   std::int64_t lingering_since_ms_ = 0;
   std::int64_t linger_ms_ = kLingerMs;
-  bool fresh_ = true;  // nothing was received yet
-  bool reading_ = false;
-  bool waiting_ = false;
+  std::size_t thrown_away_ = 0;
+  bool fresh_ = true;         // nothing was received yet
+  bool receivable_ = false;   // there may be something to receive
+  bool peer_closed_ = false;  // the peer's end lies behind what can be received
   bool writable_awaited_ = false;
   bool continue_sent_ = false;
   bool closing_ = false;  // no further request is read

@@ -158,14 +158,13 @@ void Session::flush() noexcept {
     render_ready();
   } while (send() && count_ > 0 && slots_[first_]->ready);
   note_progress();
-  if ((was_full && !is_full()) || (is_flushed() && (closing_ || broken_))) wake();
+  if ((was_full && !is_full()) || (is_flushed() && (closing_ || broken_))) wake(Pause::replies);
 }
 
 // True where everything is sent.
 bool Session::send() noexcept {
   while (!broken_ && sent_ < out_.size()) {
-    const ssize_t count = ::send(socket_.native_handle(), out_.data() + sent_, out_.size() - sent_,
-                                 MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t count = ::send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) {
       sent_ += static_cast<std::size_t>(count);
       writing_left_ -= std::min(writing_left_, static_cast<std::size_t>(count));
@@ -191,13 +190,7 @@ void Session::wait_writable() {
     writing_since_ms_ = thread_.now_ms();
     writing_left_ = out_.size() - sent_;
   }
-  if (writable_awaited_) return;
   writable_awaited_ = true;
-  socket_.async_wait(Socket::wait_write, [this](boost::system::error_code) {
-    writable_awaited_ = false;
-    thread_.mark(*this);
-    if (broken_) wake();
-  });
 }
 
 }  // namespace recharge
