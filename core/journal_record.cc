@@ -61,7 +61,7 @@ void fields(A& archive, T& command) noexcept {
   enumerated(archive, command.late_policy, LatePolicy::refund);
   field(archive, command.currency);
   field(archive, command.merchant);
-  enumerated(archive, command.scheme, SignatureScheme::both);
+  enumerated(archive, command.scheme, kLastSignatureScheme);
   field(archive, command.key_id);
   field(archive, command.evidence);
   field(archive, command.evidence_headers);

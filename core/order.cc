@@ -15,7 +15,9 @@ std::string_view to_text(OrderStatus status) noexcept {
 }
 
 std::string_view to_text(SignatureScheme scheme) noexcept {
-  constexpr std::array<std::string_view, 3> texts = {"fields", "standard_webhooks", "both"};
+  constexpr std::array<std::string_view, 6> texts = {
+      "fields", "standard_webhooks", "both", "alipay", "wechat", "stripe"};
+  static_assert(texts.size() == static_cast<std::size_t>(kLastSignatureScheme) + 1);
   return texts[static_cast<std::size_t>(scheme)];
 }
 

@@ -43,7 +43,15 @@ constexpr bool awaits_payment(OrderStatus status) noexcept {
 }
 
 // How a callback was signed. Stored as a byte: the values never change.
-enum class SignatureScheme : std::uint8_t { fields = 0, standard_webhooks = 1, both = 2 };
+enum class SignatureScheme : std::uint8_t {
+  fields = 0,
+  standard_webhooks = 1,
+  both = 2,
+  alipay = 3,
+  wechat = 4,
+  stripe = 5
+};
+constexpr SignatureScheme kLastSignatureScheme = SignatureScheme::stripe;
 std::string_view to_text(SignatureScheme scheme) noexcept;
 
 struct Order {

@@ -6,7 +6,7 @@
 #include <array>
 
 #include "core/base64.h"
-#include "core/lower_hex.h"
+#include "core/signature_match.h"
 
 namespace recharge {
 namespace {
@@ -18,35 +18,6 @@ bool decode_exactly(std::string_view text, std::array<std::uint8_t, Size>& bytes
   const auto size = decode_base64(text, bytes);
   return size && *size == bytes.size();
 }
-
-// The signature that a peer sends is no secret: looked up, at a tenth of the cost of libsodium's decoder.
-bool decode_lower_hex(std::string_view text, Hmac& bytes) noexcept {
-  if (text.size() != 2 * bytes.size()) return false;
-  unsigned all = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const unsigned high = lower_hex_value(text[2 * i]);
-    const unsigned low = lower_hex_value(text[2 * i + 1]);
-    all |= high | low;
-    bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
-  }
-  return all <= 15;
-}
-
-// Remembers the first of several that fitted, without a branch on whether one did. Counts from one; none is
-// zero.
-class FirstMatch {
- public:
-  void note(std::size_t index, std::size_t matches) noexcept {
-    const std::size_t first = matches & (found_ ^ 1);
-    place_ |= (0 - first) & (index + 1);
-    found_ |= matches;
-  }
-  std::size_t place() const noexcept { return place_; }
-
- private:
-  std::size_t found_ = 0;
-  std::size_t place_ = 0;
-};
 
 bool is_unix_time(std::string_view text) noexcept {
   constexpr std::size_t kMaxDigits = 12;

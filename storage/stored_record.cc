@@ -56,7 +56,7 @@ template <class A, Is<Order> T>
 void stored(A& archive, T& order) noexcept {
   enumerated(archive, order.status, OrderStatus::partially_refunded);
   enumerated(archive, order.ended_as, OrderStatus::partially_refunded);
-  enumerated(archive, order.evidence_scheme, SignatureScheme::both);
+  enumerated(archive, order.evidence_scheme, kLastSignatureScheme);
   wide<std::uint16_t>(archive, order.exceptions);
   wide<std::uint16_t>(archive, order.currency.number);
   wide<std::uint32_t>(archive, order.merchant);
@@ -95,7 +95,7 @@ template <class A, Is<PaymentException> T>
 void stored(A& archive, T& exception) noexcept {
   fields(archive, exception);
   field(archive, exception.sent_at);
-  enumerated(archive, exception.evidence_scheme, SignatureScheme::both);
+  enumerated(archive, exception.evidence_scheme, kLastSignatureScheme);
 }
 
 template <class A, Is<ExceptionKeyRow> T>

@@ -89,7 +89,7 @@ class RandomRecord {
   void fill(ExceptionKind& kind) { kind = up_to(ExceptionKind::balance_limit); }
   void fill(ExceptionAction& action) { action = up_to(ExceptionAction::superseded); }
   void fill(LatePolicy& policy) { policy = up_to(LatePolicy::refund); }
-  void fill(SignatureScheme& scheme) { scheme = up_to(SignatureScheme::both); }
+  void fill(SignatureScheme& scheme) { scheme = up_to(kLastSignatureScheme); }
   void fill(std::string_view&) {}
   void fill(LedgerAccount& account) {
     account = {};

@@ -1,0 +1,72 @@
+#include "core/form_fields.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+
+namespace recharge {
+namespace {
+
+int hex_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+Result<void> FormFields::read(std::string_view body) {
+  fields_.clear();
+  decoded_.clear();
+  decoded_.reserve(body.size());  // decoding makes nothing longer: the views stay where they are
+  while (!body.empty()) {
+    const std::size_t end = std::min(body.find('&'), body.size());
+    const std::string_view part = body.substr(0, end);
+    body.remove_prefix(std::min(end + 1, body.size()));
+    if (part.empty()) continue;
+    if (fields_.size() == kMaxFields) return Errc::too_long;
+    const std::size_t equals = std::min(part.find('='), part.size());
+    const auto name = decode(part.substr(0, equals));
+    if (!name) return name.error();
+    const auto value = decode(part.substr(std::min(equals + 1, part.size())));
+    if (!value) return value.error();
+    fields_.push_back({*name, *value});
+  }
+  std::sort(fields_.begin(), fields_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  const auto twice = std::adjacent_find(fields_.begin(), fields_.end(),
+                                        [](const auto& a, const auto& b) { return a.name == b.name; });
+  if (twice != fields_.end()) return Errc::duplicate_name;
+  return {};
+}
+
+Result<std::string_view> FormFields::decode(std::string_view text) {
+  const std::size_t start = decoded_.size();
+  RECHARGE_CHECK(decoded_.capacity() - start >= text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded_.push_back(text[i] == '+' ? ' ' : text[i]);
+      continue;
+    }
+    if (i + 2 >= text.size()) return Errc::invalid_text;
+    const int high = hex_value(text[i + 1]);
+    const int low = hex_value(text[i + 2]);
+    if (high < 0 || low < 0) return Errc::invalid_text;
+    decoded_.push_back(static_cast<char>(high << 4 | low));
+    i += 2;
+  }
+  return std::string_view(decoded_).substr(start);
+}
+
+const FormField* FormFields::find(std::string_view name) const noexcept {
+  const auto at = std::lower_bound(fields_.begin(), fields_.end(), name,
+                                   [](const FormField& field, std::string_view n) { return field.name < n; });
+  return at != fields_.end() && at->name == name ? &*at : nullptr;
+}
+
+std::string_view FormFields::value(std::string_view name) const noexcept {
+  const FormField* field = find(name);
+  return field == nullptr ? std::string_view() : field->value;
+}
+
+}  // namespace recharge

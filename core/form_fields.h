@@ -1,0 +1,39 @@
+// Purpose: reads a body of application/x-www-form-urlencoded strictly: decoded once, sorted by the bytes of
+// the names, no name twice. Source: WHATWG URL, section 5 ('+' is a space). Owner: one thread, which uses it
+// again for every body. Errors: invalid_text (an escape that is none), duplicate_name, too_long.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+
+namespace recharge {
+
+struct FormField {
+  std::string_view name;
+  std::string_view value;
+};
+
+class FormFields {
+ public:
+  static constexpr std::size_t kMaxFields = 128;
+
+  // What was read before is gone.
+  Result<void> read(std::string_view body);
+
+  // Lifetime: until the next read().
+  std::span<const FormField> all() const noexcept { return fields_; }
+  const FormField* find(std::string_view name) const noexcept;   // null where there is none
+  std::string_view value(std::string_view name) const noexcept;  // empty where there is none
+
+ private:
+  Result<std::string_view> decode(std::string_view text);
+
+  std::string decoded_;
+  std::vector<FormField> fields_;
+};
+
+}  // namespace recharge

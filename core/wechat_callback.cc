@@ -1,0 +1,135 @@
+#include "core/wechat_callback.h"
+
+#include <array>
+
+#include "core/aes_gcm.h"
+#include "core/base64.h"
+#include "core/header_lines.h"
+#include "core/names.h"
+
+namespace recharge {
+namespace {
+
+using Kind = GatewayEvent::Kind;
+
+constexpr std::string_view kProbe = "WECHATPAY/SIGNTEST/";
+constexpr std::string_view kSignatureType = "WECHATPAY2-SHA256-RSA2048";
+constexpr std::array<std::string_view, 5> kHeaders = {"Wechatpay-Timestamp", "Wechatpay-Nonce",
+                                                      "Wechatpay-Serial", "Wechatpay-Signature",
+                                                      "Wechatpay-Signature-Type"};
+
+// The ends of long ids differ, their beginnings do not.
+std::string end_of(const std::string& id) {
+  constexpr std::size_t kRoom = 16;  // what an order's row holds without growing
+  return id.size() <= kRoom ? id : id.substr(id.size() - kRoom);
+}
+
+}  // namespace
+
+WechatCallbacks::WechatCallbacks(const WechatAccount& account)
+    : mchid_(account.mchid), appid_(account.appid) {
+  for (const WechatKey& key : account.keys) keys_.push_back({key.id, end_of(key.id), RsaVerifier(key.key)});
+  for (const Secret& key : account.api_v3_keys) api_v3_keys_.push_back(key.clone());
+}
+
+std::span<const std::string_view> WechatCallbacks::evidence_headers() const noexcept { return kHeaders; }
+
+GatewayResult WechatCallbacks::read(const GatewayMessage& message, Time now) {
+  const GatewayResult verified = verify(message, now);
+  return verified ? open(message.body, *verified) : verified;
+}
+
+GatewayResult WechatCallbacks::verify(const GatewayMessage& message, Time now) {
+  const std::string_view timestamp = single_header(message.header_lines, kHeaders[0]);
+  const std::string_view nonce = single_header(message.header_lines, kHeaders[1]);
+  const std::string_view serial = single_header(message.header_lines, kHeaders[2]);
+  const std::string_view signature = single_header(message.header_lines, kHeaders[3]);
+  const HeaderValue type = find_header(message.header_lines, kHeaders[4]);
+  if (signature.starts_with(kProbe)) return GatewayRefusal::signature_probe;
+  const auto sent_s = read_unix_seconds(timestamp);
+  if (!sent_s || nonce.empty() || serial.empty() || signature.empty()) return GatewayRefusal::no_signature;
+  if (type.repeated || (type.found && type.text != kSignatureType)) return GatewayRefusal::no_signature;
+  if (seconds_between(*sent_s, now) >= kGatewayToleranceSeconds) return GatewayRefusal::stale;
+  for (Key& key : keys_) {
+    if (key.id != serial) continue;
+    signed_text_.clear();
+    signed_text_.append(timestamp).append("\n").append(nonce).append("\n");
+    signed_text_.append(message.body).append("\n");
+    if (!key.verifier.verify(signed_text_, signature)) return GatewayRefusal::invalid_signature;
+    GatewayEvent event;
+    event.key_id = key.evidence_id;
+    event.sent_at = from_unix_seconds(*sent_s);
+    return event;
+  }
+  return GatewayRefusal::unknown_key;
+}
+
+GatewayResult WechatCallbacks::open(std::string_view body, GatewayEvent event) {
+  const auto envelope = envelope_.read_copy(body, Nested::skip);
+  if (!envelope) return GatewayRefusal::malformed;
+  const std::string_view type = read_text(*envelope, "event_type");
+  if (type.empty()) return GatewayRefusal::malformed;
+  const bool refund = type.starts_with("REFUND.");
+  if (type != "TRANSACTION.SUCCESS" && !refund) return event;
+  const JsonMember* nested = envelope->find("resource");
+  if (nested == nullptr || nested->type != JsonType::nested) return GatewayRefusal::malformed;
+  const auto resource = resource_.read_copy(nested->text, Nested::skip);
+  if (!resource || read_text(*resource, "algorithm") != "AEAD_AES_256_GCM" ||
+      read_text(*resource, "original_type") != (refund ? "refund" : "transaction")) {
+    return GatewayRefusal::malformed;
+  }
+  if (!unseal(*resource)) return GatewayRefusal::undecryptable;
+  const auto plain = plain_.read_copy(opened_, Nested::skip);
+  if (!plain) return GatewayRefusal::malformed;
+  if (read_text(*plain, "mchid") != mchid_) return GatewayRefusal::wrong_account;
+  event.order_id = read_text(*plain, "out_trade_no");
+  event.transaction_id = read_text(*plain, "transaction_id");
+  if (!is_order_reference(event.order_id) || !make_transaction_id(event.transaction_id))
+    return GatewayRefusal::malformed;
+  if (!refund) return read_transaction(*plain, event);
+  event.kind = Kind::refund;
+  return event;
+}
+
+bool WechatCallbacks::unseal(const JsonObject& resource) {
+  const std::string_view text = read_text(resource, "ciphertext");
+  sealed_.resize(text.size());
+  const auto size = decode_base64(text, sealed_);
+  if (!size) return false;
+  for (const Secret& key : api_v3_keys_) {
+    if (open_aes_256_gcm(key.reveal(), read_text(resource, "nonce"), read_text(resource, "associated_data"),
+                         std::span(sealed_).first(*size), opened_)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+GatewayResult WechatCallbacks::read_transaction(const JsonObject& transaction, GatewayEvent event) {
+  if (read_text(transaction, "appid") != appid_) return GatewayRefusal::wrong_account;
+  const std::string_view state = read_text(transaction, "trade_state");
+  if (state == "REFUND") {  // was paid, and went back
+    event.kind = Kind::refund;
+    return event;
+  }
+  if (state != "SUCCESS") return GatewayRefusal::malformed;  // the event says that it is
+  const JsonMember* nested = transaction.find("amount");
+  if (nested == nullptr || nested->type != JsonType::nested) return GatewayRefusal::malformed;
+  const auto amount = amount_.read_copy(nested->text, Nested::skip);
+  if (!amount) return GatewayRefusal::malformed;
+  const auto total = read_minor_units(*amount, "total");  // payer_total is less where a coupon paid a part
+  if (!total) return GatewayRefusal::malformed;
+  const auto cny = *currency_from_code("CNY");
+  if (read_text(*amount, "currency") != "CNY") return GatewayRefusal::wrong_currency;
+  if (const std::string_view paid_at = read_text(transaction, "success_time"); !paid_at.empty()) {
+    const auto time = parse_rfc3339(paid_at);
+    if (!time) return GatewayRefusal::malformed;
+    event.paid_at = *time;
+  }
+  event.kind = Kind::payment_succeeded;
+  event.amount = *total;
+  event.currency = cny;
+  return event;
+}
+
+}  // namespace recharge
