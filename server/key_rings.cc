@@ -7,31 +7,16 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
+
+#include "server/secret_file.h"
 
 namespace recharge {
 namespace {
 
-constexpr std::size_t kMaxSecretFileBytes = 4096;
 constexpr std::string_view kGeneratedKeyId = "generated";
 
 [[noreturn]] void fail(const std::filesystem::path& file, const std::string& what) {
   throw SettingsError(file.string() + ": " + what);
-}
-
-Secret read_secret_file(const SecretSource& source) {
-  const std::filesystem::path file = source.where + source.file.string();
-  std::ifstream in(source.file, std::ios::binary);
-  if (!in) fail(file, std::string("cannot be read: ") + std::strerror(errno));
-  std::array<char, kMaxSecretFileBytes + 1> bytes;
-  in.read(bytes.data(), bytes.size());
-  const auto size = static_cast<std::size_t>(in.gcount());
-  Result<Secret> secret = Errc::too_long;
-  if (size <= kMaxSecretFileBytes) secret = parse_secret_file_text({bytes.data(), size});
-  sodium_memzero(bytes.data(), bytes.size());
-  if (!secret) fail(file, "holds no usable secret: " + secret.error().message());
-  return std::move(*secret);
 }
 
 KeyRing make_ring(const std::vector<SecretSource>& sources, const std::string& where) {
@@ -106,11 +91,17 @@ KeyRings load_key_rings(const Settings& settings) {
   if (settings.needs_generated_secret()) {
     native.push_back({std::string(kGeneratedKeyId), SecretText(), callback_secret_file(settings), {}});
   }
-  rings.gateways.push_back({std::string(kNativeGatewayName), make_ring(native, "callback.secrets")});
+  rings.gateways.push_back(
+      {std::string(kNativeGatewayName), make_ring(native, "callback.secrets"), std::nullopt});
   for (const GatewaySettings& gateway : settings.gateways) {
-    if (gateway.kind != GatewayKind::native) continue;
-    rings.gateways.push_back(
-        {gateway.name, make_ring(gateway.secrets, "gateway." + gateway.name + ".secrets")});
+    if (gateway.kind == GatewayKind::simulated) continue;
+    if (gateway.kind == GatewayKind::native) {
+      rings.gateways.push_back(
+          {gateway.name, make_ring(gateway.secrets, "gateway." + gateway.name + ".secrets"), std::nullopt});
+    } else {
+      rings.gateways.push_back(
+          {gateway.name, KeyRing(), load_gateway_account(gateway, settings.orders.currency)});
+    }
   }
   return rings;
 }
@@ -120,7 +111,8 @@ std::vector<CallbackGate> make_gates(const KeyRings& rings) {
   for (const GatewayKeys& keys : rings.gateways) {
     GatewayName name;
     if (!name.assign(keys.gateway)) throw SettingsError("gateway name too long");
-    gates.push_back({name, SignatureVerifier(keys.ring)});
+    gates.push_back(
+        {name, SignatureVerifier(keys.ring), keys.account ? make_adapter(*keys.account) : nullptr});
   }
   return gates;
 }

@@ -3,6 +3,8 @@
 // Errors: SettingsError, which never holds a secret.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "core/key_ring.h"
 #include "core/names.h"
 #include "core/signature_verifier.h"
+#include "server/gateway_accounts.h"
 #include "server/settings.h"
 
 namespace recharge {
@@ -17,6 +20,7 @@ namespace recharge {
 struct GatewayKeys {
   std::string gateway;  // "native": /api/payment_callback
   KeyRing ring;
+  std::optional<GatewayAccount> account;  // of a gateway with a protocol of its own
 };
 
 // The first is that of /api/payment_callback, whether or not it has secrets.
@@ -36,6 +40,7 @@ std::filesystem::path callback_secret_file(const Settings& settings);
 struct CallbackGate {
   GatewayName gateway;
   SignatureVerifier verifier;
+  std::unique_ptr<GatewayAdapter> adapter;  // null: the native callback
 };
 std::vector<CallbackGate> make_gates(const KeyRings& rings);
 

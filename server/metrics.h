@@ -34,6 +34,10 @@ enum class CallbackResult : std::uint8_t {
   refused_by_machine,
   invalid_signature,
   invalid_request,
+  refund_notice,    // of a gateway: verified, acknowledged, never a credit
+  unused,           // verified, acknowledged, and nothing that concerns an order
+  wrong_account,    // verified, but of another account, mode or currency: an alarm
+  signature_probe,  // a gateway's test whether signatures are checked
   first_exception,  // and one for each kind
 };
 constexpr std::size_t kCallbackResults =

@@ -12,12 +12,25 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-constexpr std::string_view kResultNames[kCallbackResults] = {
-    "recharge_succeeded", "already_processed", "payment_failure_recorded",
-    "stale_signature",    "order_not_found",   "unavailable",
-    "invalid_signature",  "invalid_request",   "late_payment",
-    "duplicate_payment",  "amount_mismatch",   "gateway_mismatch",
-    "unknown_order",      "stale_callback",    "balance_limit"};
+constexpr std::string_view kResultNames[kCallbackResults] = {"recharge_succeeded",
+                                                             "already_processed",
+                                                             "payment_failure_recorded",
+                                                             "stale_signature",
+                                                             "order_not_found",
+                                                             "unavailable",
+                                                             "invalid_signature",
+                                                             "invalid_request",
+                                                             "refund_notice",
+                                                             "unused",
+                                                             "wrong_account",
+                                                             "signature_probe",
+                                                             "late_payment",
+                                                             "duplicate_payment",
+                                                             "amount_mismatch",
+                                                             "gateway_mismatch",
+                                                             "unknown_order",
+                                                             "stale_callback",
+                                                             "balance_limit"};
 
 class Page {
  public:

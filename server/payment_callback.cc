@@ -1,4 +1,4 @@
-// POST /api/payment_callback, POST /api/callbacks/{gateway} of a native gateway
+// POST /api/payment_callback, POST /api/callbacks/{gateway} of a native gateway; others go to their adapters.
 // Order of the checks: JSON, signature, required fields and forms; what is left is decided by the shard.
 #include <algorithm>
 #include <charconv>
@@ -8,6 +8,7 @@
 #include "core/digest.h"
 #include "core/native_callback.h"
 #include "server/body_fields.h"
+#include "server/gateway_callback.h"
 #include "server/handler.h"
 #include "server/outcome_reply.h"
 
@@ -197,8 +198,9 @@ Step payment_callback(const Request& request, std::string_view, HandlerContext& 
 Step gateway_callback(const Request& request, std::string_view gateway, HandlerContext& context,
                       Operation& operation, Reply& reply) {
   for (std::size_t i = 1; i < context.gates.size(); ++i) {
-    if (context.gates[i].gateway.view() == gateway)
-      return take_callback(request, i, context, operation, reply);
+    if (context.gates[i].gateway.view() != gateway) continue;
+    return context.gates[i].adapter ? take_notification(request, i, context, operation, reply)
+                                    : take_callback(request, i, context, operation, reply);
   }
   reply.fail(404, "not_found", "Not found");
   return Step::reply;
@@ -208,8 +210,10 @@ void acknowledge_callback(const Operation& operation, HandlerContext& context, R
   const Outcome& outcome = operation.outcome;
   const auto& report = std::get<ReportPayment>(operation.command);
   for (std::size_t i = 0; i < context.gates.size(); ++i) {
-    if (context.gates[i].gateway == report.gateway)
-      context.metrics.count_callback(i, callback_result(outcome));
+    if (context.gates[i].gateway != report.gateway) continue;
+    context.metrics.count_callback(i, callback_result(outcome));
+    const auto& adapter = context.gates[i].adapter;
+    if (adapter && acknowledge_notification(operation, *adapter, reply)) return;
   }
   switch (outcome.code) {
     case OutcomeCode::recharge_succeeded:

@@ -14,6 +14,7 @@ struct Request {
   std::string_view path;   // from the target, still percent-encoded, without the query
   std::string_view query;  // without the question mark
   std::string_view body;
+  std::string_view header_lines;     // as received, with the request line: for headers that one gateway has
   std::string_view request_id;       // X-Request-Id; empty: none, or more than one
   std::string_view idempotency_key;  // as sent, perhaps quoted
   std::string_view webhook_id;

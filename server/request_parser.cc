@@ -355,6 +355,7 @@ void RequestParser::finish(const char* data) noexcept {
   if (request_.path.empty()) request_.path = "/";
   request_.query = question == std::string_view::npos ? std::string_view() : target.substr(question + 1);
   request_.body = {data + header_bytes_, length_};
+  request_.header_lines = {data + start_, header_bytes_ - start_};
   if (request_ids_ == 1) request_.request_id = spans_.request_id.in(data);
   request_.has_idempotency_key = keys_ > 0;
   request_.idempotency_key_repeated = keys_ > 1;

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "core/currency.h"
+#include "server/gateway_settings.h"
 #include "server/settings_reader.h"
 
 extern char** environ;
@@ -29,13 +30,6 @@ bool is_cidr(const std::string& text) {
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data() + slash + 1, end, bits);
   return parsed.ec == std::errc() && parsed.ptr == end && bits <= (four ? 32U : 128U);
-}
-
-bool is_gateway_name(std::string_view name) {
-  return !name.empty() && name.size() <= GatewayName::kCapacity &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-         });
 }
 
 void choose(SettingsReader& reader, const std::string& path, std::string& value,
@@ -139,34 +133,6 @@ void read_callback(SettingsReader& reader, CallbackSettings& callback) {
   }
 }
 
-GatewaySettings read_gateway(SettingsReader& reader, const std::string& name) {
-  const std::string path = "gateway." + name;
-  if (reader.section(path) == nullptr) reader.refuse(path, "must be a section");
-  if (!is_gateway_name(name)) reader.refuse(path, "a gateway's name is 1 to 32 of a-z, 0-9, _ and -");
-  GatewaySettings gateway;
-  gateway.name = name;
-  std::string kind = name == kSimulatedGatewayName ? "simulated" : "";
-  if (auto text = reader.text(path + ".kind")) kind = *text;
-  for (std::string_view later : {"alipay", "wechat", "stripe", "standard"}) {
-    if (kind == later) reader.refuse(path + ".kind", kind + ": " + std::string(kNotInThisBuild));
-  }
-  if (kind == "simulated") {
-    if (name != kSimulatedGatewayName) reader.refuse(path, "a simulated gateway is named simulated");
-    if (auto rate = reader.fraction(path + ".success_rate")) gateway.success_rate = *rate;
-    if (auto automatic = reader.boolean(path + ".auto_callback")) gateway.auto_callback = *automatic;
-    if (auto allow = reader.boolean(path + ".allow_simulated")) gateway.allow_simulated = *allow;
-  } else if (kind == "native") {
-    if (name == kNativeGatewayName || name == kSimulatedGatewayName)
-      reader.refuse(path, "this name is taken");
-    gateway.kind = GatewayKind::native;
-    gateway.secrets = reader.secrets(path + ".secrets");
-    if (gateway.secrets.empty()) reader.refuse(path, "needs secrets");
-  } else {
-    reader.refuse(path + ".kind", "must be simulated or native");
-  }
-  return gateway;
-}
-
 void read_rest(SettingsReader& reader, Settings& settings) {
   if (auto pattern = reader.text("accounts.pattern")) settings.account_pattern = *pattern;
   if (const RE2 compiled(settings.account_pattern, RE2::Quiet); !compiled.ok()) {
@@ -208,6 +174,11 @@ void check_rules(const SettingsReader& reader, Settings& settings) {
     GatewaySettings gateway;
     gateway.name = kSimulatedGatewayName;
     settings.gateways.push_back(std::move(gateway));
+  }
+  for (const GatewaySettings& gateway : settings.gateways) {
+    const bool yuan_only = gateway.kind == GatewayKind::alipay || gateway.kind == GatewayKind::wechat;
+    if (yuan_only && settings.orders.currency_code != "CNY")
+      reader.refuse("gateway." + gateway.name, "pays in CNY, and orders.currency is another");
   }
   const GatewaySettings* stands = settings.simulated();
   if (stands != nullptr && !loopback && !stands->allow_simulated) {

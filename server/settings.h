@@ -76,15 +76,26 @@ struct LogSettings {
   bool access = false;          // a line for each request
 };
 
-enum class GatewayKind : std::uint8_t { simulated, native };
+enum class GatewayKind : std::uint8_t { simulated, native, alipay, wechat, stripe, standard };
+std::string_view to_text(GatewayKind kind) noexcept;
 
+// Which members count depends on the kind; files of keys are read when keys are loaded, and at each reload.
 struct GatewaySettings {
   std::string name;
   GatewayKind kind = GatewayKind::simulated;
   double success_rate = 1.0;
   bool auto_callback = false;
   bool allow_simulated = false;
-  std::vector<SecretSource> secrets;  // of a native one
+  std::vector<SecretSource> secrets;      // native, stripe, standard: of callbacks; wechat: APIv3 keys
+  std::string app_id;                     // alipay; wechat: appid
+  std::string seller_id;                  // alipay
+  std::string mchid;                      // wechat
+  std::string serial_no;                  // wechat: of our certificate
+  bool livemode = false;                  // stripe
+  SecretSource private_key;               // alipay, wechat: ours; stripe: the secret key of its API
+  std::vector<SecretSource> public_keys;  // alipay, wechat: the gateway's own
+  std::string notify_url;
+  std::string base_url;
 };
 
 // Of the callbacks at /api/payment_callback.

@@ -224,6 +224,49 @@ std::vector<SecretSource> SettingsReader::secrets(const std::string& path) {
   return sources;
 }
 
+SecretSource SettingsReader::source_of(const std::string& file, const std::string& path) const {
+  if (file.empty()) refuse(path, "the name of a file must not be empty");
+  SecretSource source;
+  source.file = file_path(file);
+  source.where = place_of(path);
+  return source;
+}
+
+std::optional<SecretSource> SettingsReader::file(const std::string& path) {
+  const auto name = text(path);
+  return name ? std::optional(source_of(*name, path)) : std::nullopt;
+}
+
+std::vector<SecretSource> SettingsReader::files(const std::string& path) {
+  std::vector<SecretSource> sources;
+  for (const std::string& name : texts(path).value_or(std::vector<std::string>())) {
+    sources.push_back(source_of(name, path));
+    sources.back().id = std::to_string(sources.size());
+  }
+  return sources;
+}
+
+std::vector<SecretSource> SettingsReader::named_files(const std::string& path) {
+  constexpr const char* kForm = "must be an array of {id, file}";
+  std::vector<SecretSource> sources;
+  const toml::node* node = find(path);
+  if (node == nullptr) return sources;
+  if (!node->is_array()) refuse(path, kForm);
+  for (const toml::node& element : *node->as_array()) {
+    const toml::table* entry = element.as_table();
+    if (entry == nullptr || entry->size() != 2 || !(*entry)["id"].is_string() ||
+        !(*entry)["file"].is_string())
+      refuse(path, kForm);
+    sources.push_back(source_of(**(*entry)["file"].as_string(), path));
+    sources.back().id = **(*entry)["id"].as_string();
+    if (sources.back().id.empty()) refuse(path, "id must not be empty");
+    const auto same = [&](const SecretSource& s) { return s.id == sources.back().id; };
+    if (std::count_if(sources.begin(), sources.end(), same) > 1)
+      refuse(path, "id " + sources.back().id + " is there twice");
+  }
+  return sources;
+}
+
 void SettingsReader::refuse_unknown() const { refuse_unknown_in(document_, ""); }
 
 void SettingsReader::refuse_unknown_in(const toml::table& table, const std::string& prefix) const {

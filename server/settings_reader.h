@@ -29,7 +29,10 @@ class SettingsReader {
   std::optional<double> fraction(const std::string& path);  // 0 to 1
   std::optional<bool> boolean(const std::string& path);
   std::optional<std::vector<std::string>> texts(const std::string& path);
-  std::vector<SecretSource> secrets(const std::string& path);  // an array of {id, secret | secret_file}
+  std::vector<SecretSource> secrets(const std::string& path);      // an array of {id, secret | secret_file}
+  std::optional<SecretSource> file(const std::string& path);       // the path of a file
+  std::vector<SecretSource> files(const std::string& path);        // an array of such; ids count from 1
+  std::vector<SecretSource> named_files(const std::string& path);  // an array of {id, file}
   // A file of a secret, relative to the settings file.
   std::filesystem::path file_path(std::string_view text) const;
 
@@ -43,6 +46,7 @@ class SettingsReader {
   void refuse_unknown_in(const toml::table& table, const std::string& prefix) const;
   bool from_environment(const std::string& path) const { return variables_.contains(path); }
   SecretSource secret(const toml::table& entry, const std::string& path);
+  SecretSource source_of(const std::string& file, const std::string& path) const;
   std::string place_of(const std::string& path) const;  // "FILE:LINE:COLUMN: PATH: "
 
   toml::table document_;

@@ -162,9 +162,10 @@ class Document:
             return reply
         value = reply.json if media == "application/json" else reply.body.decode("utf-8")
         self._validate(response["content"][media]["schema"], value, f"{method} {target}: {reply}")
-        if media == "application/json" and "code" in value:
+        own_words = media != "application/json" or isinstance(value.get("code"), str)  # of a gateway
+        if not own_words and "code" in value:
             assert value["code"] == reply.status, f"code is not the status: {reply}"
-        if reply.status >= 400:
+        if reply.status >= 400 and not own_words:
             assert value["request_id"] == reply.header("x-request-id"), f"two request ids: {reply}"
         elif len(reply.body) < 100 and len(self._valid) < 1000:
             self._valid.add(key)

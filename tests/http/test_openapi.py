@@ -76,7 +76,8 @@ def test_operation_schemas_are_valid(operation):
     for status, response in operation["responses"].items():
         assert re.fullmatch(r"[2-5][0-9]{2}", status)
         if status != "200":
-            error = lookup(lookup(response["$ref"])["content"]["application/json"]["schema"]["$ref"])
+            schema = lookup(response["$ref"])["content"]["application/json"]["schema"]
+            error = lookup(schema.get("$ref") or schema["oneOf"][0]["$ref"])
             assert error["required"] == ["code", "msg", "error", "request_id"]
             assert error["properties"]["code"]["const"] == int(status)
             assert error["properties"]["error"]["enum"]

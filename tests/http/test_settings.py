@@ -82,9 +82,9 @@ BAD_CONFIGS = {
     "auth mode unknown": ('[auth]\nmode = "basic"\n', 2, "mode"),
     "gateway without a kind": ("[gateway.mine]\n", 1, "kind"),
     "gateway kind unknown": ('[gateway.mine]\nkind = "paypal"\n', 2, "kind"),
-    "gateway kind alipay": ('[gateway.alipay]\nkind = "alipay"\n', 2, "not in this build"),
-    "gateway kind wechat": ('[gateway.wechat]\nkind = "wechat"\n', 2, "not in this build"),
-    "gateway kind stripe": ('[gateway.stripe]\nkind = "stripe"\n', 2, "not in this build"),
+    "alipay without app_id": ('[gateway.alipay]\nkind = "alipay"\n', 1, "app_id"),
+    "wechat without mchid": ('[gateway.wechat]\nkind = "wechat"\n', 1, "mchid"),
+    "stripe without secret_key_file": ('[gateway.stripe]\nkind = "stripe"\n', 1, "secret_key_file"),
     "native gateway without a secret": ('[gateway.mine]\nkind = "native"\n', 1, "secret"),
 }
 
