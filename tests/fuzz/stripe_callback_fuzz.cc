@@ -18,7 +18,7 @@ constexpr std::string_view kEvent =
 StripeAccount account() {
   StripeAccount made;
   made.currency = *currency_from_code("CNY");
-  made.secrets.push_back({"1", std::move(Secret::from_text(kSecret).value())});
+  made.secrets.push_back({"1", Secret::from_text(kSecret).value()});
   return made;
 }
 

@@ -22,7 +22,7 @@ WechatAccount account() {
   made.mchid = "m";
   made.appid = "a";
   made.keys.push_back({"serial", fuzz_private_key().public_key()});
-  made.api_v3_keys.push_back(std::move(Secret::from_text(kKey).value()));
+  made.api_v3_keys.push_back(Secret::from_text(kKey).value());
   return made;
 }
 
