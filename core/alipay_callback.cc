@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/beijing_time.h"
 #include "core/names.h"
 
 namespace recharge {
@@ -33,16 +34,6 @@ bool reads_one_way_only(const FormFields& form, std::string_view text) {
     if (times_in(text, name) != (form.find(name) != nullptr ? 1U : 0U)) return false;
   }
   return true;
-}
-
-// "yyyy-MM-dd HH:mm:ss" in Beijing.
-std::optional<Time> read_beijing_time(std::string_view text) {
-  constexpr std::size_t kSize = 19;
-  if (text.size() != kSize || text[10] != ' ') return std::nullopt;
-  std::string rfc3339(text);
-  rfc3339[10] = 'T';
-  const auto time = parse_rfc3339(rfc3339.append("+08:00"));
-  return time ? std::optional(*time) : std::nullopt;
 }
 
 // Also a refund in part, which comes as TRADE_SUCCESS again.
@@ -110,7 +101,7 @@ GatewayResult AlipayCallbacks::interpret(std::string_view key_id) const {
   const auto amount = parse_money(form_.value("total_amount"));
   if (!amount || !amount->is_positive() || *amount > kMaxBalance) return GatewayRefusal::malformed;
   const std::string_view paid_at = form_.value("gmt_payment");
-  event.paid_at = read_beijing_time(paid_at);
+  event.paid_at = parse_beijing_time(paid_at);
   if (!paid_at.empty() && !event.paid_at) return GatewayRefusal::malformed;
   event.kind = Kind::payment_succeeded;
   event.amount = *amount;

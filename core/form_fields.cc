@@ -14,7 +14,30 @@ int hex_value(char c) noexcept {
   return -1;
 }
 
+void append_encoded(std::string& out, std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.' || c == '~';
+    if (plain) {
+      out.push_back(c);
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out.push_back('%');
+    out.push_back(kDigits[byte >> 4]);
+    out.push_back(kDigits[byte & 15]);
+  }
+}
+
 }  // namespace
+
+void append_form_field(std::string& out, std::string_view name, std::string_view value) {
+  if (!out.empty()) out.push_back('&');
+  append_encoded(out, name);
+  out.push_back('=');
+  append_encoded(out, value);
+}
 
 Result<void> FormFields::read(std::string_view body) {
   fields_.clear();

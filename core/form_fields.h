@@ -17,6 +17,10 @@ struct FormField {
   std::string_view value;
 };
 
+// Appends name=value, percent-encoded but for unreserved characters, behind an '&' where something stands
+// there.
+void append_form_field(std::string& out, std::string_view name, std::string_view value);
+
 class FormFields {
  public:
   static constexpr std::size_t kMaxFields = 128;

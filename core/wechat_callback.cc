@@ -1,10 +1,7 @@
 #include "core/wechat_callback.h"
 
-#include <array>
-
 #include "core/aes_gcm.h"
 #include "core/base64.h"
-#include "core/header_lines.h"
 #include "core/names.h"
 
 namespace recharge {
@@ -12,56 +9,24 @@ namespace {
 
 using Kind = GatewayEvent::Kind;
 
-constexpr std::string_view kProbe = "WECHATPAY/SIGNTEST/";
-constexpr std::string_view kSignatureType = "WECHATPAY2-SHA256-RSA2048";
-constexpr std::array<std::string_view, 5> kHeaders = {"Wechatpay-Timestamp", "Wechatpay-Nonce",
-                                                      "Wechatpay-Serial", "Wechatpay-Signature",
-                                                      "Wechatpay-Signature-Type"};
-
-// The ends of long ids differ, their beginnings do not.
-std::string end_of(const std::string& id) {
-  constexpr std::size_t kRoom = 16;  // what an order's row holds without growing
-  return id.size() <= kRoom ? id : id.substr(id.size() - kRoom);
-}
-
 }  // namespace
 
 WechatCallbacks::WechatCallbacks(const WechatAccount& account)
-    : mchid_(account.mchid), appid_(account.appid) {
-  for (const WechatKey& key : account.keys) keys_.push_back({key.id, end_of(key.id), RsaVerifier(key.key)});
+    : mchid_(account.mchid), appid_(account.appid), verifier_(account.keys) {
   for (const Secret& key : account.api_v3_keys) api_v3_keys_.push_back(key.clone());
 }
 
-std::span<const std::string_view> WechatCallbacks::evidence_headers() const noexcept { return kHeaders; }
-
-GatewayResult WechatCallbacks::read(const GatewayMessage& message, Time now) {
-  const GatewayResult verified = verify(message, now);
-  return verified ? open(message.body, *verified) : verified;
+std::span<const std::string_view> WechatCallbacks::evidence_headers() const noexcept {
+  return WechatVerifier::kHeaders;
 }
 
-GatewayResult WechatCallbacks::verify(const GatewayMessage& message, Time now) {
-  const std::string_view timestamp = single_header(message.header_lines, kHeaders[0]);
-  const std::string_view nonce = single_header(message.header_lines, kHeaders[1]);
-  const std::string_view serial = single_header(message.header_lines, kHeaders[2]);
-  const std::string_view signature = single_header(message.header_lines, kHeaders[3]);
-  const HeaderValue type = find_header(message.header_lines, kHeaders[4]);
-  if (signature.starts_with(kProbe)) return GatewayRefusal::signature_probe;
-  const auto sent_s = read_unix_seconds(timestamp);
-  if (!sent_s || nonce.empty() || serial.empty() || signature.empty()) return GatewayRefusal::no_signature;
-  if (type.repeated || (type.found && type.text != kSignatureType)) return GatewayRefusal::no_signature;
-  if (seconds_between(*sent_s, now) >= kGatewayToleranceSeconds) return GatewayRefusal::stale;
-  for (Key& key : keys_) {
-    if (key.id != serial) continue;
-    signed_text_.clear();
-    signed_text_.append(timestamp).append("\n").append(nonce).append("\n");
-    signed_text_.append(message.body).append("\n");
-    if (!key.verifier.verify(signed_text_, signature)) return GatewayRefusal::invalid_signature;
-    GatewayEvent event;
-    event.key_id = key.evidence_id;
-    event.sent_at = from_unix_seconds(*sent_s);
-    return event;
-  }
-  return GatewayRefusal::unknown_key;
+GatewayResult WechatCallbacks::read(const GatewayMessage& message, Time now) {
+  const auto proof = verifier_.verify(message, now);
+  if (!proof) return proof.error();
+  GatewayEvent event;
+  event.key_id = proof->key_id;
+  event.sent_at = proof->sent_at;
+  return open(message.body, event);
 }
 
 GatewayResult WechatCallbacks::open(std::string_view body, GatewayEvent event) {

@@ -8,15 +8,10 @@
 #include <vector>
 
 #include "core/gateway_event.h"
-#include "core/rsa_key.h"
 #include "core/secret.h"
+#include "core/wechat_verifier.h"
 
 namespace recharge {
-
-struct WechatKey {
-  std::string id;  // as Wechatpay-Serial names it: PUB_KEY_ID_…, or the serial of a platform certificate
-  RsaPublicKey key;
-};
 
 struct WechatAccount {
   std::string mchid;
@@ -34,26 +29,18 @@ class WechatCallbacks final : public GatewayAdapter {
   std::span<const std::string_view> evidence_headers() const noexcept override;
 
  private:
-  struct Key {
-    std::string id;
-    std::string evidence_id;  // its end, where it is longer than evidence has room for
-    RsaVerifier verifier;
-  };
-
-  GatewayResult verify(const GatewayMessage& message, Time now);
   GatewayResult open(std::string_view body, GatewayEvent event);
   bool unseal(const JsonObject& resource);
   GatewayResult read_transaction(const JsonObject& transaction, GatewayEvent event);
 
   std::string mchid_;
   std::string appid_;
-  std::vector<Key> keys_;
+  WechatVerifier verifier_;
   std::vector<Secret> api_v3_keys_;
   JsonReader envelope_;
   JsonReader resource_;
   JsonReader plain_;
   JsonReader amount_;
-  std::string signed_text_;
   std::vector<std::uint8_t> sealed_;
   std::string opened_;
 };

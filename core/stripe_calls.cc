@@ -1,0 +1,173 @@
+#include "core/stripe_calls.h"
+
+#include <algorithm>
+
+#include "core/form_fields.h"
+#include "core/gateway_event.h"
+
+namespace recharge {
+namespace {
+
+using Kind = CallAnswer::Kind;
+
+void set(CallAnswer& answer, Kind kind, std::string_view reason) {
+  answer.kind = kind;
+  answer.reason = reason;
+}
+
+std::string lower_code(Currency currency) {
+  std::string code(currency_code(currency));
+  std::transform(code.begin(), code.end(), code.begin(), [](char c) { return static_cast<char>(c | 0x20); });
+  return code;
+}
+
+}  // namespace
+
+// The key of idempotency is made of the order or the refund: a repeat is the same call, and is done once.
+GatewayRequest StripeCalls::call(std::string_view method, const std::string& path, std::string body,
+                                 std::string idempotency_key) const {
+  GatewayRequest request;
+  request.method = method;
+  request.url = caller_.base_url + path;
+  request.headers = {{"Authorization", "Bearer " + std::string(caller_.secret_key.reveal())},
+                     {"Stripe-Version", std::string(kVersion)}};
+  if (!body.empty()) request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+  if (!idempotency_key.empty()) request.headers.emplace_back("Idempotency-Key", std::move(idempotency_key));
+  request.body = std::move(body);
+  return request;
+}
+
+GatewayRequest StripeCalls::start(const PaymentStart& payment) const {
+  std::string body;
+  append_form_field(body, "amount", std::to_string(payment.amount.minor_units()));
+  append_form_field(body, "currency", lower_code(caller_.currency));
+  append_form_field(body, "metadata[order_id]", payment.order_id.to_text());
+  append_form_field(body, "automatic_payment_methods[enabled]", "true");
+  if (!payment.subject.empty()) append_form_field(body, "description", payment.subject);
+  return call("POST", "/v1/payment_intents", std::move(body), "pi-" + payment.order_id.to_text());
+}
+
+GatewayRequest StripeCalls::query(std::string_view intent) const {
+  return call("GET", "/v1/payment_intents/" + std::string(intent), "", "");
+}
+
+GatewayRequest StripeCalls::cancel(std::string_view intent) const {
+  return call("POST", "/v1/payment_intents/" + std::string(intent) + "/cancel", "", "");
+}
+
+GatewayRequest StripeCalls::refund(const RefundStart& refund) const {
+  const std::string number = refund_number(refund.order_id, refund.refund_id);
+  std::string body;
+  append_form_field(body, "payment_intent", refund.transaction_id);
+  append_form_field(body, "amount", std::to_string(refund.amount.minor_units()));
+  append_form_field(body, "metadata[refund]", number);
+  return call("POST", "/v1/refunds", std::move(body), "rf-" + number);
+}
+
+GatewayRequest StripeCalls::query_refund(std::string_view refund) const {
+  return call("GET", "/v1/refunds/" + std::string(refund), "", "");
+}
+
+std::optional<JsonObject> StripeCalls::open(const GatewayReply& reply, CallAnswer& answer) {
+  set(answer, Kind::unknown, "status " + std::to_string(reply.status));
+  const bool refused =
+      reply.status >= 400 && reply.status < 500 && reply.status != 409 && reply.status != 429;
+  if (reply.status != 200 && !refused) return std::nullopt;
+  const auto object = outer_.read_copy(reply.body, Nested::skip);
+  if (!object) {
+    set(answer, Kind::unknown, "malformed");
+    return std::nullopt;
+  }
+  if (reply.status == 200) {
+    set(answer, Kind::done, "");
+    return *object;
+  }
+  const JsonMember* error = object->find("error");
+  const bool nested = error != nullptr && error->type == JsonType::nested;
+  const auto inner =
+      nested ? inner_.read_copy(error->text, Nested::skip) : Result<JsonObject>(Errc::not_found);
+  if (!inner) {
+    set(answer, Kind::unknown, "malformed");
+    return std::nullopt;
+  }
+  const std::string_view code = read_text(*inner, "code");
+  set(answer, Kind::refused, code.empty() ? read_text(*inner, "type") : code);
+  return std::nullopt;
+}
+
+bool StripeCalls::is_of(const JsonObject& intent, const OrderId& order_id, CallAnswer& answer) {
+  set(answer, Kind::unknown, "of another order");
+  const JsonMember* livemode = intent.find("livemode");
+  const JsonType mode = caller_.livemode ? JsonType::boolean_true : JsonType::boolean_false;
+  const JsonMember* metadata = intent.find("metadata");
+  if (read_text(intent, "object") != "payment_intent" || livemode == nullptr || livemode->type != mode)
+    return false;
+  if (metadata == nullptr || metadata->type != JsonType::nested) return false;
+  const auto inner = inner_.read_copy(metadata->text, Nested::skip);
+  if (!inner) return false;
+  const auto id = OrderId::parse(read_text(*inner, "order_id"));
+  if (!id || *id != order_id) return false;
+  set(answer, Kind::done, "");
+  return true;
+}
+
+StripeCalls::Started StripeCalls::read_start(const GatewayReply& reply, const OrderId& order_id) {
+  Started answer;
+  const auto intent = open(reply, answer);
+  if (!intent || !is_of(*intent, order_id, answer)) return answer;
+  const auto id = make_transaction_id(read_text(*intent, "id"));
+  answer.pay_text = read_text(*intent, "client_secret");
+  if (!id || answer.pay_text.empty()) {
+    set(answer, Kind::unknown, "malformed");
+    return answer;
+  }
+  answer.transaction_id = *id;
+  return answer;
+}
+
+QueryAnswer StripeCalls::read_query(const GatewayReply& reply, const OrderId& order_id) {
+  QueryAnswer answer;
+  const auto intent = open(reply, answer);
+  if (answer.kind == Kind::refused && reply.status == 404) {
+    answer.kind = Kind::done;
+    answer.state = QueryAnswer::State::not_found;
+  }
+  if (!intent || !is_of(*intent, order_id, answer)) return answer;
+  const std::string_view status = read_text(*intent, "status");
+  if (status == "canceled") answer.state = QueryAnswer::State::closed;
+  if (status != "succeeded") return answer;
+  const auto currency = read_currency(read_text(*intent, "currency"));
+  const auto amount = read_minor_units(*intent, "amount_received");
+  const auto id = make_transaction_id(read_text(*intent, "id"));
+  if (!currency || *currency != caller_.currency || !amount || !id) {
+    set(answer, Kind::unknown, "malformed");
+    return answer;
+  }
+  answer.state = QueryAnswer::State::paid;
+  answer.amount = *amount;
+  answer.transaction_id = *id;
+  return answer;
+}
+
+RefundAnswer StripeCalls::read_refund(const GatewayReply& reply, const RefundStart& refund) {
+  RefundAnswer answer;
+  const auto object = open(reply, answer);
+  if (!object) return answer;
+  const auto amount = read_minor_units(*object, "amount");
+  if (read_text(*object, "object") != "refund" ||
+      read_text(*object, "payment_intent") != refund.transaction_id || !amount || *amount != refund.amount) {
+    set(answer, Kind::unknown, "of another refund");
+    return answer;
+  }
+  const std::string_view status = read_text(*object, "status");
+  if (status == "succeeded") {
+    answer.state = RefundAnswer::State::succeeded;
+  } else if (status == "failed" || status == "canceled") {
+    answer.state = RefundAnswer::State::failed;
+  } else if (status != "pending" && status != "requires_action") {
+    set(answer, Kind::unknown, "malformed");
+  }
+  return answer;
+}
+
+}  // namespace recharge
