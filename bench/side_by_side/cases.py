@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from . import peers
-from .processes import Failure, allocated_bytes, device_bytes, memory_bytes, written_bytes
+from .processes import Failure, allocated_bytes, device_bytes, memory_bytes, stop_all, written_bytes
 from .recharged import Load, Meter, Recharged
 
 GOAL_ORDERS, GOAL_ACCOUNTS = 10_000_000, 1_000_000
@@ -57,6 +57,8 @@ class Bench:
 
     def load(self, server, *options, steps=None):
         report = Load(server.url, server.secret_file, self.folder).run(*options, steps=steps)
+        if report["mix"] == "callback":
+            self.fastest = max(self.fastest, report["rate"])
         self.runs.append({"options": " ".join(str(option) for option in options), **report})
         return report
 
@@ -92,8 +94,6 @@ def callbacks_beside_nginx(bench, connections, mix="callback", orders=None):
                         steps={"beside": begin_beside, "measure": begin_mine, "books": books})
     bench.note_run(f"nginx, {connections} connections", report["beside"], theirs.seconds)
     bench.note_run(f"recharged, {mix}", report, mine.seconds)
-    if mix == "callback":
-        bench.fastest = max(bench.fastest, report["rate"])
     return report, mine.seconds / report["replies"], theirs.seconds / report["beside"]["replies"], written
 
 
@@ -356,13 +356,14 @@ def run_case(bench, name):
     begun = time.monotonic()
     try:
         function(bench)
-    except (Failure, OSError, ValueError, peers.subprocess.SubprocessError) as error:
+    except (Failure, OSError, ValueError, ArithmeticError, peers.subprocess.SubprocessError) as error:
         for goal in bench.goals.values():
             if goal.name.split("/")[0] in goals:
                 goal.samples.clear()
                 goal.reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         bench.say(f"  VOID: {error}")
-        bench.shared = None  # whatever state it is in: its process is ended with all others
+        stop_all()  # whatever state they are in
+        bench.shared = bench.started_nginx = None
         return False
     finally:
         bench.say(f"  {time.monotonic() - begun:.0f} s")

@@ -41,7 +41,7 @@ class Nginx:
     def __init__(self, folder):
         needs("nginx")
         folder = Path(folder) / "nginx"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         port = free_port()
         (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, port=port, cores=CORES))
         self.child = Child(["/usr/sbin/nginx", "-c", folder / "nginx.conf", "-e", folder / "nginx.log"],
@@ -119,7 +119,8 @@ class Postgres:
                     "shared_buffers": "512MB", "max_wal_size": "4GB", "fsync": "on", "synchronous_commit": "on"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self.child = Child([self.programs / "postgres", "-D", self.folder / "data", *options],
-                           self.folder.parent / "postgres.log", user=self.user, cwd=self.folder)
+                           self.folder.parent / "postgres.log", user=self.user, cwd=self.folder,
+                           stop_signal=signal.SIGINT)  # without waiting for clients
         self.pid = self.child.pid
         deadline = time.monotonic() + 60
         while subprocess.run([self.programs / "pg_isready", "-q", "-h", self.folder], check=False).returncode != 0:

@@ -29,14 +29,15 @@ def free_port():
 class Child:
     """A process in its own session, so that Ctrl-C in the terminal reaches only the script, which ends it."""
 
-    def __init__(self, command, log, user=None, stdin=subprocess.DEVNULL, stdout=None, env=None, cwd=None):
+    def __init__(self, command, log, user=None, stdin=subprocess.DEVNULL, stdout=None, env=None, cwd=None,
+                 stop_signal=signal.SIGTERM):
         libc = ctypes.CDLL(None, use_errno=True)
-        self.name, self.log = Path(command[0]).name, log
+        self.name, self.log, self.stop_signal = Path(command[0]).name, log, stop_signal
         with open(log, "ab") as errors:
             self.process = subprocess.Popen(
                 [str(part) for part in command], stdin=stdin, stdout=stdout or errors, stderr=errors, user=user,
                 group=pwd.getpwnam(user).pw_gid if user else None, start_new_session=True, cwd=cwd,
-                env={**os.environ, **(env or {})}, preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM))
+                env={**os.environ, **(env or {})}, preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, stop_signal))
         started.append(self)
 
     @property
@@ -46,10 +47,10 @@ class Child:
     def running(self):
         return self.process.poll() is None
 
-    def stop(self, number=signal.SIGTERM, within=20):
+    def stop(self, number=None, within=20):
         """Returns the exit code."""
         if self.running():
-            self.process.send_signal(number)
+            self.process.send_signal(number or self.stop_signal)
         try:
             self.process.wait(within)
         except subprocess.TimeoutExpired:

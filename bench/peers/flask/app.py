@@ -41,7 +41,8 @@ class Connection(psycopg2.extensions.connection):
 
 
 app = Flask(__name__)
-pool = ThreadedConnectionPool(1, int(os.environ.get("POOL", "16")), host=os.environ["DATABASE_HOST"], user="postgres",
+SIZE = int(os.environ.get("POOL", "16"))  # one for each thread; what is above the minimum would be closed after each use
+pool = ThreadedConnectionPool(SIZE, SIZE, host=os.environ["DATABASE_HOST"], user="postgres",
                               dbname="postgres", connection_factory=Connection)
 
 
