@@ -61,11 +61,11 @@ class Ratios(unittest.TestCase):
             return run(module)[0]
 
     def test_three_slow_runs_fail(self):
-        self.assertEqual(self.compared(1.31, 3), 1)
+        self.assertEqual(self.compared(1.51, 3), 1)
 
     def test_one_slow_run_does_not(self):
         self.assertEqual(self.compared(2.0, 2), 0)
-        self.assertEqual(self.compared(1.29, 3), 0)
+        self.assertEqual(self.compared(1.49, 3), 0)
 
     def test_every_benchmark_is_recorded(self):
         module = script("ratios")
