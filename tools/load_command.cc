@@ -11,6 +11,7 @@ namespace {
 constexpr std::uint64_t kMaxConnections = 10'000;
 constexpr std::uint64_t kMaxThreads = 64;
 constexpr std::uint64_t kMaxPipeline = 1'024;
+constexpr std::uint64_t kMaxSetupPipeline = 64;
 constexpr double kMaxRate = 10'000'000;
 constexpr double kMaxDurationS = 86'400;
 
@@ -21,6 +22,8 @@ std::string misuse(const LoadOptions& options) {
     return "--emit-wrk needs a mix that sends callbacks";
   if (!options.ack_log.empty() && options.kind() != LoadMix::callback)
     return "--ack-log needs --mix callback";
+  if (!options.beside.empty() && options.kind() == LoadMix::place)
+    return "--beside needs a mix that is prepared before the clock starts";
   const bool once = options.kind() == LoadMix::callback;
   if (once && options.orders != 0 && options.requests > options.orders) {
     return "--requests needs as many --orders: each callback is sent once";
@@ -72,6 +75,21 @@ void add_books_options(CLI::App& verb, LoadOptions& options) {
                   "Write the signed callbacks and a script for wrk here, send none");
 }
 
+void add_script_options(CLI::App& verb, LoadOptions& options) {
+  verb.add_option("--beside", options.beside,
+                  "URL of another server that gets the same requests first; it has to answer 200 to each");
+  verb.add_flag(
+      "--stepwise", options.stepwise,
+      "Write `step beside`, `step measure`, `step books` to stdout and wait for a line on stdin at "
+      "each, so that a script may read counters, or restart the server before its books are checked");
+  verb.add_flag("!--no-books", options.books, "Do not compare the books: to fill a store, not to measure it");
+  verb.add_option("--setup-pipeline", options.setup_pipeline,
+                  "Requests open at once on each connection while the clock is off: 1 for a server that "
+                  "cannot pipeline")
+      ->check(CLI::Range(std::uint64_t{1}, kMaxSetupPipeline))
+      ->capture_default_str();
+}
+
 ExitCode run_load(const Tool& tool, const LoadOptions& options) {
   const std::string wrong = misuse(options);
   if (!wrong.empty()) return report({ExitCode::usage, wrong});
@@ -85,6 +103,7 @@ void add_load_verb(CLI::App& app, Tool& tool) {
   CLI::App* verb = app.add_subcommand("load", "Put load on the server, measure it, then check its books");
   add_shape_options(*verb, *options);
   add_books_options(*verb, *options);
+  add_script_options(*verb, *options);
   verb->callback([&tool, options] { tool.action = [&tool, options] { return run_load(tool, *options); }; });
 }
 

@@ -36,6 +36,10 @@ struct LoadOptions {
   int server_pid = 0;
   std::string ack_log;
   std::string emit_wrk;
+  std::string beside;                 // URL of another server that gets the same requests first
+  bool stepwise = false;              // wait for a line on stdin before each step
+  bool books = true;                  // compare the books afterwards
+  std::uint64_t setup_pipeline = 16;  // of what is sent while the clock is off
 
   LoadMix kind() const noexcept;
   bool needs_orders() const noexcept { return kind() != LoadMix::place && kind() != LoadMix::balance; }

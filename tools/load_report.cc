@@ -72,6 +72,20 @@ std::string books_as_json(const BooksCheck& books) {
   return json.count("disagreements", books.disagreements).raw("shown", shown).finish();
 }
 
+JsonWriter& add_phase(JsonWriter& json, const PhaseResult& phase) {
+  json.count("requests", phase.loops.requests).count("replies", phase.loops.replies);
+  json.number("elapsed_s", phase.elapsed_s, 6).number("rate", rate_of(phase), 1);
+  json.raw("latency_ms", latency_as_json(phase.loops.latency)).raw("status", statuses_as_json(phase.loops));
+  json.count("bytes_sent", phase.loops.bytes_sent).count("bytes_received", phase.loops.bytes_received);
+  json.count("lost", phase.loops.lost).count("disconnects", phase.loops.disconnects);
+  json.count("malformed", phase.loops.malformed).number("generator_cpu_percent", own_share(phase), 1);
+  json.number("generator_cpu_us_per_request", us_per_reply(phase.own_cpu_ns, phase), 3);
+  if (phase.server_cpu_ns) {
+    json.number("server_cpu_us_per_request", us_per_reply(*phase.server_cpu_ns, phase), 3);
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string describe_books(const BooksCheck& books) {
@@ -116,6 +130,12 @@ std::string describe_report(const LoadReport& report) {
     out += formatted("lost       %llu replies, %llu connections ended, %llu replies not readable\n",
                      number(loops.lost), number(loops.disconnects), number(loops.malformed));
   }
+  if (report.beside) {
+    const PhaseResult& beside = *report.beside;
+    out += formatted("beside     %.0f/s, generator %.0f %% of a core; the server's rate is %.2f of it\n",
+                     rate_of(beside), own_share(beside),
+                     rate_of(beside) > 0 ? rate_of(phase) / rate_of(beside) : 0);
+  }
   if (!report.first_unexpected.empty())
     out.append("unexpected ").append(report.first_unexpected).append("\n");
   if (report.books) out += describe_books(*report.books);
@@ -128,15 +148,10 @@ std::string report_as_json(const LoadReport& report) {
   JsonWriter json;
   json.text("mix", options.mix).count("connections", options.connections).count("threads", options.threads);
   json.count("pipeline", options.pipeline).number("offered_rate", options.rate, 1);
-  json.count("requests", phase.loops.requests).count("replies", phase.loops.replies);
-  json.number("elapsed_s", phase.elapsed_s, 6).number("rate", rate_of(phase), 1);
-  json.raw("latency_ms", latency_as_json(phase.loops.latency)).raw("status", statuses_as_json(phase.loops));
-  json.count("bytes_sent", phase.loops.bytes_sent).count("bytes_received", phase.loops.bytes_received);
-  json.count("lost", phase.loops.lost).count("disconnects", phase.loops.disconnects);
-  json.count("malformed", phase.loops.malformed).number("generator_cpu_percent", own_share(phase), 1);
-  json.number("generator_cpu_us_per_request", us_per_reply(phase.own_cpu_ns, phase), 3);
-  if (phase.server_cpu_ns) {
-    json.number("server_cpu_us_per_request", us_per_reply(*phase.server_cpu_ns, phase), 3);
+  add_phase(json, phase);
+  if (report.beside) {
+    JsonWriter beside;
+    json.raw("beside", add_phase(beside, *report.beside).finish());
   }
   if (!report.first_unexpected.empty()) json.text("first_unexpected", report.first_unexpected);
   json.raw("books", report.books ? books_as_json(*report.books) : "null");

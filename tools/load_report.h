@@ -13,8 +13,9 @@ namespace recharge {
 struct LoadReport {
   LoadOptions options;
   PhaseResult phase;
-  std::string first_unexpected;     // "403 {...}", empty where every reply was the expected one
-  std::optional<BooksCheck> books;  // none where they were not looked at
+  std::optional<PhaseResult> beside;  // of the other server, with the same requests
+  std::string first_unexpected;       // "403 {...}", empty where every reply was the expected one
+  std::optional<BooksCheck> books;    // none where they were not looked at
 };
 
 std::string describe_report(const LoadReport& report);

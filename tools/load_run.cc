@@ -64,7 +64,7 @@ ToolResult<PhaseResult> LoadRun::run_setup_phase(const std::vector<Workload*>& w
   PhaseSettings settings;
   settings.endpoint = endpoint_;
   settings.connections = std::max<std::size_t>(workloads.size(), kSetupConnections);
-  settings.pipeline = kSetupPipeline;
+  settings.pipeline = options_.setup_pipeline;
   auto phase = run_phase(settings, workloads);
   if (phase && (phase->loops.lost != 0 || phase->loops.server_gone)) {
     return ToolError{ExitCode::unreachable, "the server ended connections with requests unanswered"};
@@ -144,9 +144,13 @@ std::optional<ToolError> LoadRun::prepare() {
   // Balance look-ups need accounts only: one order each stands for them and is never placed.
   const bool accounts_only = options_.kind() == LoadMix::balance;
   orders_.emplace(accounts_only ? options_.accounts : options_.orders_needed(), options_.accounts);
-  auto before = read_balances();
-  if (!before) return before.error();
-  balances_before_ = *std::move(before);
+  if (options_.books) {
+    auto before = read_balances();
+    if (!before) return before.error();
+    balances_before_ = *std::move(before);
+  } else {
+    balances_before_.assign(orders_->accounts(), BalanceWorkload::kUnread);
+  }
   if (!signer) return std::nullopt;
   if (auto error = place_orders()) return error;
   sign_callbacks(*signer);
@@ -182,9 +186,7 @@ std::vector<std::unique_ptr<ExpectingWorkload>> LoadRun::measured_workloads() {
   return workloads;
 }
 
-std::optional<ToolError> LoadRun::measure() {
-  progress("measuring");
-  const auto workloads = measured_workloads();
+PhaseSettings LoadRun::measured_phase() const {
   PhaseSettings settings;
   settings.endpoint = endpoint_;
   settings.connections = options_.connections;
@@ -192,7 +194,51 @@ std::optional<ToolError> LoadRun::measure() {
   settings.rate = options_.rate;
   settings.duration_s = options_.duration_s;
   settings.server_pid = options_.server_pid;
+  return settings;
+}
+
+// Tells the script that runs this where it stands, and waits until it says to go on.
+std::optional<ToolError> LoadRun::step(const char* name) const {
+  if (!options_.stepwise) return std::nullopt;
+  std::cout << "step " << name << std::endl;
+  std::string line;
+  if (std::getline(std::cin, line)) return std::nullopt;
+  return ToolError{ExitCode::failure, std::string("stdin ended before the step ") + name};
+}
+
+std::optional<ToolError> LoadRun::measure_beside() {
+  auto endpoint = resolve_endpoint(options_.beside);
+  if (!endpoint) return endpoint.error();
+  if (auto error = step("beside")) return error;
+  progress("measuring " + options_.beside);
+  std::vector<std::int64_t> balances(orders_->accounts(), BalanceWorkload::kUnread);
+  std::vector<std::unique_ptr<ExpectingWorkload>> workloads;
+  for (std::size_t i = 0; i < options_.threads; ++i) {
+    const std::uint64_t limit = options_.requests == 0 ? ~std::uint64_t{0} : limit_of(i, options_.requests);
+    if (options_.kind() == LoadMix::balance) {
+      workloads.push_back(std::make_unique<BalanceWorkload>(balances, share_of(i), *requests_, limit));
+    } else {
+      workloads.push_back(std::make_unique<ReplayWorkload>(prepared_[i], limit));
+    }
+  }
+  PhaseSettings settings = measured_phase();
+  settings.endpoint = *std::move(endpoint);
+  settings.server_pid = 0;
   auto phase = run_phase(settings, pointers(workloads));
+  if (!phase) return phase.error();
+  const std::string unexpected = first_unexpected(workloads);
+  if (unexpected.empty() && phase->loops.lost == 0) {
+    report_.beside = *std::move(phase);
+    return std::nullopt;
+  }
+  return ToolError{ExitCode::failure, "the server beside did not answer 200 to all: " + unexpected};
+}
+
+std::optional<ToolError> LoadRun::measure() {
+  if (auto error = step("measure")) return error;
+  progress("measuring");
+  const auto workloads = measured_workloads();
+  auto phase = run_phase(measured_phase(), pointers(workloads));
   if (!phase) return phase.error();
   report_.phase = *std::move(phase);
   report_.first_unexpected = first_unexpected(workloads);
@@ -204,6 +250,7 @@ std::optional<ToolError> LoadRun::measure() {
 }
 
 std::optional<ToolError> LoadRun::check_books() {
+  if (auto error = step("books")) return error;
   progress("checking the books");
   BooksCheck books;
   if (options_.kind() != LoadMix::balance) {
@@ -235,7 +282,7 @@ ExitCode LoadRun::verdict() const {
   if (log_failed_)
     return report({ExitCode::failure, "the log " + options_.ack_log + " could not be written"});
   if (report_.books && !report_.books->balanced()) return ExitCode::failure;
-  const bool ended = loops.lost != 0 || loops.server_gone || !report_.books;
+  const bool ended = loops.lost != 0 || loops.server_gone || (options_.books && !report_.books);
   if (ended && !options_.tolerate_disconnect)
     return report({ExitCode::failure, "the server ended connections"});
   if (loops.malformed != 0) return report({ExitCode::failure, "the server sent replies that cannot be read"});
@@ -261,13 +308,17 @@ ExitCode LoadRun::run() {
     std::cout << wrk_command(tool_.server, options_);
     return ExitCode::ok;
   }
+  if (!options_.beside.empty()) {
+    if (auto error = measure_beside()) return report(*error);
+  }
   if (auto error = measure()) {
     const ExitCode code = report(*error);
     return tolerates(*error) ? ExitCode::ok : code;
   }
   const bool gone = report_.phase.loops.server_gone;
-  if (gone) progress("the server is gone: the books are not checked");
-  if (!gone) {
+  const bool ask = options_.books && (!gone || options_.stepwise);  // a script may have started it again
+  if (options_.books && !ask) progress("the server is gone: the books are not checked");
+  if (ask) {
     if (auto error = check_books()) {
       const ExitCode code = report(*error);
       if (!tolerates(*error)) return code;

@@ -17,7 +17,6 @@ namespace recharge {
 class LoadRun {
  public:
   static constexpr std::size_t kSetupConnections = 64;
-  static constexpr std::size_t kSetupPipeline = 16;
 
   LoadRun(const Tool& tool, LoadOptions options);
   ExitCode run();
@@ -28,7 +27,10 @@ class LoadRun {
   void sign_callbacks(CallbackSigner& signer);
   std::optional<ToolError> send_once();  // `duplicate`: the round that is credited
   ToolResult<std::vector<std::int64_t>> read_balances();
+  std::optional<ToolError> step(const char* name) const;
+  std::optional<ToolError> measure_beside();
   std::optional<ToolError> measure();
+  PhaseSettings measured_phase() const;
   std::optional<ToolError> check_books();
   ToolResult<PhaseResult> run_setup_phase(const std::vector<Workload*>& workloads) const;
   std::vector<std::unique_ptr<ExpectingWorkload>> measured_workloads();

@@ -117,6 +117,16 @@ void CallbackWorkload::on_reply(std::uint32_t token, const ParsedReply& reply) {
   if (log_.active() && !log_.add('A', order, orders_.transaction_id(token))) log_failed_ = true;
 }
 
+bool ReplayWorkload::next(std::uint32_t& token, std::string_view& bytes) {
+  if (left_ == 0) return false;
+  --left_;
+  if (at_ == prepared_.size()) at_ = 0;
+  token = prepared_.token(at_);
+  bytes = prepared_.request(at_);
+  ++at_;
+  return true;
+}
+
 BalanceWorkload::BalanceWorkload(std::vector<std::int64_t>& balances, Share share,
                                  const RequestBytes& requests, std::uint64_t limit)
     : ExpectingWorkload(200),

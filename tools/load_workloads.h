@@ -93,6 +93,20 @@ class CallbackWorkload final : public ExpectingWorkload {
   bool log_failed_ = false;
 };
 
+// The same callbacks over and over to a server that keeps no books.
+class ReplayWorkload final : public ExpectingWorkload {
+ public:
+  ReplayWorkload(const PreparedCallbacks& prepared, std::uint64_t limit)
+      : ExpectingWorkload(200), prepared_(prepared), left_(prepared.size() == 0 ? 0 : limit) {}
+  bool next(std::uint32_t& token, std::string_view& bytes) override;
+  void on_reply(std::uint32_t /*token*/, const ParsedReply& reply) override { check(reply); }
+
+ private:
+  const PreparedCallbacks& prepared_;
+  std::size_t at_ = 0;
+  std::uint64_t left_;
+};
+
 class BalanceWorkload final : public ExpectingWorkload {
  public:
   static constexpr std::int64_t kUnread = -1;
