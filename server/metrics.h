@@ -15,7 +15,7 @@
 
 namespace recharge {
 
-constexpr std::size_t kMaxRoutes = 24;    // of the table, and one for unknown paths
+constexpr std::size_t kMaxRoutes = 40;    // of the table, and one for unknown paths
 constexpr std::size_t kMaxGateways = 32;  // with a series of their own; further ones share the last
 constexpr std::array<unsigned, 16> kStatusCodes = {200, 400, 403, 404, 405, 408, 409, 411,
                                                    413, 414, 415, 422, 429, 431, 500, 503};

@@ -6,28 +6,40 @@ namespace recharge {
 namespace {
 
 constexpr Route kRoutes[] = {
-    {Method::post, "/api/payment_callback", Scope::signature, true, payment_callback, acknowledge_callback},
-    {Method::post, "/api/place_order", Scope::orders_write, false, place_order, show_placed_order},
-    {Method::post, "/api/pay", Scope::orders_write, false, pay, show_payment, report_simulated_payment},
-    {Method::get, "/api/check_balance", Scope::accounts_read, false, check_balance, show_balance},
-    {Method::get, "/api/orders", Scope::orders_read, false, list_orders, show_orders},
-    {Method::get, "/api/orders/{order_id}", Scope::orders_read, false, read_order, show_order},
-    {Method::get, "/api/orders/{order_id}/explain", Scope::orders_read, false, explain_order,
-     show_explanation},
-    {Method::post, "/api/orders/{order_id}/close", Scope::orders_write, false, close_order, show_order},
-    {Method::post, "/api/orders/{order_id}/refund", Scope::operate, false, refund, show_refund},
-    {Method::get, "/api/accounts/{account}/entries", Scope::accounts_read, false, list_entries, show_entries},
-    {Method::post, "/api/accounts/{account}/debit", Scope::accounts_write, false, debit, show_debit},
-    {Method::get, "/api/exceptions", Scope::operate, false, list_exceptions, show_exceptions},
-    {Method::post, "/api/exceptions/{exception_id}/resolve", Scope::operate, false, resolve_exception,
-     show_exception},
-    {Method::post, "/api/callbacks/{gateway}", Scope::signature, true, gateway_callback,
-     acknowledge_callback},
-    {Method::get, "/livez", Scope::none, false, livez},
-    {Method::get, "/readyz", Scope::none, false, readyz},
-    {Method::get, "/metrics", Scope::none, false, metrics_page},
-    {Method::get, "/openapi.json", Scope::none, false, openapi_page},
+    {Method::post, "/api/payment_callback", Scope::signature, Binding::none, LimitClass::callback,
+     payment_callback, acknowledge_callback},
+    {Method::post, "/api/place_order", Scope::orders_write, Binding::account, LimitClass::write, place_order,
+     show_placed_order},
+    {Method::post, "/api/pay", Scope::pay_write, Binding::order, LimitClass::write, pay, show_payment,
+     report_simulated_payment},
+    {Method::get, "/api/check_balance", Scope::balance_read, Binding::account, LimitClass::read,
+     check_balance, show_balance},
+    {Method::get, "/api/orders", Scope::orders_read, Binding::account, LimitClass::read, list_orders,
+     show_orders},
+    {Method::get, "/api/orders/{order_id}", Scope::orders_read, Binding::order, LimitClass::read, read_order,
+     show_order},
+    {Method::get, "/api/orders/{order_id}/explain", Scope::admin, Binding::order, LimitClass::admin,
+     explain_order, show_explanation},
+    {Method::post, "/api/orders/{order_id}/close", Scope::orders_write, Binding::order, LimitClass::write,
+     close_order, show_order},
+    {Method::post, "/api/orders/{order_id}/refund", Scope::refund_write, Binding::order, LimitClass::write,
+     refund, show_refund},
+    {Method::get, "/api/accounts/{account}/entries", Scope::balance_read, Binding::account, LimitClass::read,
+     list_entries, show_entries},
+    {Method::post, "/api/accounts/{account}/debit", Scope::balance_write, Binding::account, LimitClass::write,
+     debit, show_debit},
+    {Method::get, "/api/exceptions", Scope::admin, Binding::all_accounts, LimitClass::admin, list_exceptions,
+     show_exceptions},
+    {Method::post, "/api/exceptions/{exception_id}/resolve", Scope::admin, Binding::all_accounts,
+     LimitClass::admin, resolve_exception, show_exception},
+    {Method::post, "/api/callbacks/{gateway}", Scope::signature, Binding::none, LimitClass::callback,
+     gateway_callback, acknowledge_callback},
+    {Method::get, "/livez", Scope::none, Binding::none, LimitClass::none, livez},
+    {Method::get, "/readyz", Scope::none, Binding::none, LimitClass::none, readyz},
+    {Method::get, "/metrics", Scope::admin, Binding::all_accounts, LimitClass::none, metrics_page},
+    {Method::get, "/openapi.json", Scope::none, Binding::none, LimitClass::read, openapi_page},
 };
+static_assert(std::size(kRoutes) < kMaxRoutes, "each has its metrics");
 
 // Whether the path is of the pattern's form; `parameter` is what stands for the part in braces.
 bool matches(std::string_view pattern, std::string_view path, std::string_view& parameter) noexcept {
@@ -42,24 +54,9 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
 
 }  // namespace
 
-std::string_view to_text(Scope scope) noexcept {
-  switch (scope) {
-    case Scope::none:
-      return "none";
-    case Scope::signature:
-      return "signature";
-    case Scope::orders_write:
-      return "orders:write";
-    case Scope::orders_read:
-      return "orders:read";
-    case Scope::accounts_write:
-      return "accounts:write";
-    case Scope::accounts_read:
-      return "accounts:read";
-    case Scope::operate:
-      return "operate";
-  }
-  return "none";
+std::string_view to_text(LimitClass limit) noexcept {
+  constexpr std::string_view kNames[kLimitClasses] = {"none", "callback", "write", "read", "admin"};
+  return kNames[static_cast<std::size_t>(limit)];
 }
 
 std::span<const Route> routes() noexcept { return kRoutes; }
