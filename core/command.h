@@ -16,6 +16,8 @@
 
 namespace recharge {
 
+// Members `only_account` are of whoever asks: where one is set, orders of all other accounts do not exist for
+// the command. They are not stored, for what was refused by them has left nothing.
 struct PlaceOrder {
   OrderId order_id;  // fresh; its shard is the account's
   Account account;
@@ -36,6 +38,7 @@ struct SimulatePayment {
   GatewayName gateway;           // "simulated"
   TransactionId transaction_id;  // fresh
   bool approved = true;
+  Account only_account = {};
 };
 
 enum class LatePolicy : std::uint8_t { review = 0, credit = 1, refund = 2 };
@@ -67,6 +70,7 @@ ExceptionKey exception_key(const ReportPayment& payment, ExceptionKind kind);
 
 struct CloseOrder {
   OrderId order_id;
+  Account only_account = {};
 };
 
 struct ExpireOrder {
@@ -78,6 +82,7 @@ struct RequestRefund {
   RefundId refund_id;
   std::optional<Money> amount;  // none: the rest
   bool settle_now = true;       // the gateway needs no call of its own
+  Account only_account = {};
 };
 
 struct SettleRefund {
@@ -106,9 +111,11 @@ struct ResolveException {
 // first.
 struct ReadOrder {
   OrderId order_id;
+  Account only_account = {};
 };
 struct ExplainOrder {
   OrderId order_id;
+  Account only_account = {};
 };
 struct ReadBalance {
   Account account;

@@ -40,6 +40,7 @@ class Decider {
 
  private:
   bool has_order() const noexcept { return records_.order != nullptr; }
+  bool has_order_for(const Account& only) const noexcept { return has_order() && is_visible(order_, only); }
   Time now() const noexcept { return at_.now; }
   void end(OutcomeCode code) noexcept { outcome_.code = code; }
   void show_order(OutcomeCode code) {

@@ -30,8 +30,8 @@ void Decider::operator()(const PlaceOrder& command) {
   show_order(OutcomeCode::order_placed);
 }
 
-void Decider::operator()(const CloseOrder&) {
-  if (!has_order()) return end(OutcomeCode::order_not_found);
+void Decider::operator()(const CloseOrder& command) {
+  if (!has_order_for(command.only_account)) return end(OutcomeCode::order_not_found);
   expire_if_overdue();
   if (awaits_payment(order_.status)) {
     auto change = order_change(OrderEvent::closed, OrderStatus::closed);
@@ -49,7 +49,7 @@ void Decider::operator()(const ExpireOrder&) {
 }
 
 void Decider::operator()(const RequestRefund& command) {
-  if (!has_order()) return end(OutcomeCode::order_not_found);
+  if (!has_order_for(command.only_account)) return end(OutcomeCode::order_not_found);
   expire_if_overdue();
   if (const auto* earlier = records_.refund) {
     if (command.amount && *command.amount != earlier->amount) return end(OutcomeCode::idempotency_mismatch);

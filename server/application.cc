@@ -15,6 +15,7 @@
 #include "server/http_server.h"
 #include "server/log.h"
 #include "server/signals.h"
+#include "server/token_keys.h"
 
 namespace recharge {
 namespace {
@@ -47,6 +48,11 @@ class Application {
   std::unique_ptr<HttpServer> server_;
 };
 
+// What a reload reads again. Throws SettingsError.
+Reloaded read_reloaded(const Settings& settings) {
+  return {load_key_rings(settings), OrderPolicy(settings), load_token_keys(settings.auth)};
+}
+
 std::string monotonic_us() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -56,6 +62,7 @@ std::string monotonic_us() {
 void Application::prepare() {
   settings_ = load_settings(line_.flags, process_environment());
   if (!settings_.needs_generated_secret()) load_key_rings(settings_);  // refused before the folder is touched
+  load_token_keys(settings_.auth);
   start_log(settings_.log);
 }
 
@@ -86,9 +93,9 @@ void Application::open() {
     log_info("callbacks are verified by " +
              std::filesystem::absolute(callback_secret_file(settings_)).string());
   }
-  const KeyRings keys = load_key_rings(settings_);
-  for (const GatewayKeys& gate : keys.gateways) gate_names_.push_back(gate.gateway);
-  server_ = std::make_unique<HttpServer>(settings_, *opened_.engine, service_, keys);
+  const Reloaded first = read_reloaded(settings_);
+  for (const GatewayKeys& gate : first.keys.gateways) gate_names_.push_back(gate.gateway);
+  server_ = std::make_unique<HttpServer>(settings_, *opened_.engine, service_, first);
   service_.is_ready = [this] { return !server_->is_draining(); };
   service_.ledger_balanced = opened_.ledger_balanced;
   service_.metrics_page = [this] { return metrics_page(); };
@@ -118,12 +125,13 @@ void Application::reload() {
   try {
     Settings fresh = load_settings(line_.flags, process_environment());
     fresh.store.data_dir = settings_.store.data_dir;
-    auto reloaded = std::make_shared<const Reloaded>(Reloaded{load_key_rings(fresh), OrderPolicy(fresh)});
+    auto reloaded = std::make_shared<const Reloaded>(read_reloaded(fresh));
     const auto& gateways = reloaded->keys.gateways;
     const bool same_gates =
         std::equal(gateways.begin(), gateways.end(), gate_names_.begin(), gate_names_.end(),
                    [](const auto& k, const auto& n) { return k.gateway == n; });
     if (!same_gates) throw SettingsError("gateways were added or removed, which needs a start");
+    if (fresh.auth.mode != settings_.auth.mode) throw SettingsError("auth.mode changed, which needs a start");
     server_->take_over(std::move(reloaded));
     set_log_level(fresh.log.level);
     log_info("settings reloaded");
@@ -182,6 +190,7 @@ int fail(int code, const std::exception& error) {
 int check_config(const CommandLine& line) {
   const Settings settings = load_settings(line.flags, process_environment());
   Settings given = settings;
+  load_token_keys(given.auth);
   if (given.needs_generated_secret()) return kExitClean;  // its secret is made at the start
   load_key_rings(given);
   return kExitClean;

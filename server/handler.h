@@ -41,6 +41,7 @@ struct HandlerContext {
   RandomSource random;
   std::string scratch;
   OrderPolicy policy = OrderPolicy(settings);  // replaced by a reload
+  std::string_view token_subject = {};         // of the request that is begun; empty: none
 };
 
 enum class Step { reply, submit };

@@ -20,7 +20,7 @@ class ListenError : public std::runtime_error {
 
 class HttpServer {
  public:
-  HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const KeyRings& keys);
+  HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const Reloaded& first);
   ~HttpServer();
 
   const ListenAddress& address() const noexcept { return address_; }  // with the port that was picked

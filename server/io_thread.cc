@@ -36,7 +36,7 @@ void read_empty(int fd) noexcept {
 
 // The io_context is told that one thread alone uses it, all its functions included: other threads write to an
 // eventfd.
-IoThread::IoThread(SharedState& shared, unsigned index, int listener, const KeyRings& keys)
+IoThread::IoThread(SharedState& shared, unsigned index, int listener, const Reloaded& first)
     : shared_(shared),
       index_(index),
       io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE),
@@ -46,7 +46,8 @@ IoThread::IoThread(SharedState& shared, unsigned index, int listener, const KeyR
       engine_wake_(io_.get_executor(), duplicate(shared.engine.wake_fd(index))),
       control_(io_.get_executor(), ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       context_{shared.settings, shared.account_pattern, shared.engine, index,          metrics_,
-               shared.service,  make_gates(keys),       JsonReader(),  RandomSource(), {}} {
+               shared.service,  make_gates(first.keys), JsonReader(),  RandomSource(), {}},
+      access_(first.token_keys) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   if (::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
@@ -284,6 +285,7 @@ void IoThread::take_orders() {
   if (reloaded) {
     context_.gates = make_gates(reloaded->keys);
     context_.policy = reloaded->policy;
+    access_.take_over(reloaded->token_keys);
   }
   if (shared_.draining.load(std::memory_order_acquire) && !draining_) begin_drain();
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "server/access.h"
 #include "server/async.h"
 #include "server/exchange.h"
 #include "server/handler.h"
@@ -28,6 +29,7 @@ constexpr std::int64_t kCutBeforeEndMs = 500;  // half-received requests are ans
 struct Reloaded {
   KeyRings keys;
   OrderPolicy policy;
+  std::shared_ptr<const TokenKeys> token_keys;  // null: nobody needs a token
 };
 
 // What the io threads of a server share.
@@ -47,7 +49,7 @@ struct SharedState {
 class IoThread {
  public:
   // listener: a bound and listening socket, taken over.
-  IoThread(SharedState& shared, unsigned index, int listener, const KeyRings& keys);
+  IoThread(SharedState& shared, unsigned index, int listener, const Reloaded& first);
   ~IoThread();
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
@@ -65,6 +67,7 @@ class IoThread {
   Engine& engine() noexcept { return shared_.engine; }
   unsigned index() const noexcept { return index_; }
   HandlerContext& context() noexcept { return context_; }
+  Access& access() noexcept { return access_; }
   ExchangeStock& stock() noexcept { return stock_; }
   Reply& reply() noexcept { return reply_; }
   std::string& parameter() noexcept { return parameter_; }
@@ -104,6 +107,7 @@ class IoThread {
   Descriptor control_;
   ThreadMetrics metrics_;
   HandlerContext context_;
+  Access access_;
   ExchangeStock stock_;
   Reply reply_;
   std::string parameter_;

@@ -27,7 +27,7 @@ bool read_key(const Request& request, PlaceOrder& command, const HandlerContext&
     reply.invalid_request("Idempotency-Key: must be 1 to 255 printable characters, once");
     return false;
   }
-  command.idempotency_key = IdempotencyKey::make(command.account.view(), {}, key);
+  command.idempotency_key = IdempotencyKey::make(command.account.view(), context.token_subject, key);
   command.request_body = digest_of(request.body);
   command.idempotency_retention_ms = context.settings.orders.idempotency_retention_ms;
   return true;

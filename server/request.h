@@ -17,9 +17,11 @@ struct Request {
   std::string_view header_lines;     // as received, with the request line: for headers that one gateway has
   std::string_view request_id;       // X-Request-Id; empty: none, or more than one
   std::string_view idempotency_key;  // as sent, perhaps quoted
+  std::string_view authorization;
   std::string_view webhook_id;
   std::string_view webhook_timestamp;
   std::string_view webhook_signature;
+  bool authorization_repeated = false;
   bool has_idempotency_key = false;
   bool idempotency_key_repeated = false;
   bool has_webhook_header = false;  // any header whose name starts with "webhook-"

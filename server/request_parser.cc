@@ -68,6 +68,9 @@ class HeaderHandler final : public http::basic_parser<true> {
       case http::field::content_encoding:
         ++parser_.encodings_, spans.content_encoding = span(value);
         return;
+      case http::field::authorization:
+        ++parser_.authorizations_, spans.authorization = span(value);
+        return;
       case http::field::expect:
         parser_.expects_continue_ = iequals(value, "100-continue");
         return;
@@ -357,6 +360,8 @@ void RequestParser::finish(const char* data) noexcept {
   request_.body = {data + header_bytes_, length_};
   request_.header_lines = {data + start_, header_bytes_ - start_};
   if (request_ids_ == 1) request_.request_id = spans_.request_id.in(data);
+  request_.authorization = spans_.authorization.in(data);
+  request_.authorization_repeated = authorizations_ > 1;
   request_.has_idempotency_key = keys_ > 0;
   request_.idempotency_key_repeated = keys_ > 1;
   request_.idempotency_key = spans_.idempotency_key.in(data);

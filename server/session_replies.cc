@@ -60,8 +60,13 @@ void Session::dispatch(const Request& request) {
     reply.invalid_request("Malformed percent-encoding in the path");
   } else if (request.encoded) {
     reply.fail(415, "unsupported_encoding", "Content-Encoding is not supported");
-  } else {
+  } else if (thread_.access().admit(*match.route, request, reply)) {
+    const AccessClaims* claims = thread_.access().claims();
+    thread_.context().token_subject = claims == nullptr ? std::string_view() : claims->subject;
     step = match.route->begin(request, thread_.parameter(), thread_.context(), exchange.operation, reply);
+    if (step == Step::submit && !thread_.access().confine(*match.route, exchange.operation.command, reply)) {
+      step = Step::reply;
+    }
   }
   if (step == Step::reply) {
     answer_at_once(std::move(taken), reply);

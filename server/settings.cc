@@ -138,11 +138,7 @@ void read_rest(SettingsReader& reader, Settings& settings) {
   if (const RE2 compiled(settings.account_pattern, RE2::Quiet); !compiled.ok()) {
     reader.refuse("accounts.pattern", compiled.error());
   }
-  std::string mode = "off";
-  if (auto text = reader.text("auth.mode")) mode = *text;
-  if (mode == "jwt") reader.refuse("auth.mode", "jwt: " + std::string(kNotInThisBuild));
-  if (mode != "off") reader.refuse("auth.mode", "must be off");
-  if (auto open = reader.boolean("auth.allow_open")) settings.allow_open = *open;
+  settings.auth = read_auth(reader);
   choose(reader, "log.level", settings.log.level, {"trace", "debug", "info", "warn", "error"});
   choose(reader, "log.format", settings.log.format, {"auto", "text", "json"});
   if (auto access = reader.boolean("log.access")) settings.log.access = *access;
@@ -159,9 +155,14 @@ void read_rest(SettingsReader& reader, Settings& settings) {
 
 void check_rules(const SettingsReader& reader, Settings& settings) {
   const bool loopback = settings.server.listen.is_loopback();
-  if (!loopback && !settings.allow_open) {
+  if (!loopback && settings.auth.mode == AuthMode::off && !settings.auth.allow_open) {
     reader.refuse("server.listen",
                   "without authentication only loopback is listened on, unless auth.allow_open is true");
+  }
+  if (!loopback && settings.auth.mode == AuthMode::jwt && !settings.auth.allow_plain) {
+    reader.refuse("server.listen",
+                  "tokens would be sent in the clear: beyond loopback without tls only where "
+                  "auth.allow_plain is true");
   }
   const auto is_simulated = [](const GatewaySettings& gateway) {
     return gateway.kind == GatewayKind::simulated;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/command.h"
+#include "server/auth_settings.h"
 #include "server/secret_source.h"
 
 namespace recharge {
@@ -107,7 +108,7 @@ struct Settings {
   StoreSettings store;
   std::string account_pattern = "^1[3-9][0-9]{9}$";
   OrderSettings orders;
-  bool allow_open = false;
+  AuthSettings auth;
   CallbackSettings callback;
   LogSettings log;
   std::vector<GatewaySettings> gateways;

@@ -267,6 +267,22 @@ std::vector<SecretSource> SettingsReader::named_files(const std::string& path) {
   return sources;
 }
 
+std::vector<SettingsReader::Entry> SettingsReader::entries(const std::string& path) {
+  std::vector<Entry> entries;
+  const toml::node* node = find(path);
+  if (node == nullptr) return entries;
+  if (!node->is_array()) refuse(path, "must be an array of tables");
+  for (const toml::node& element : *node->as_array()) {
+    if (!element.is_table()) refuse(path, "must be an array of tables");
+    Entry& entry = entries.emplace_back();
+    for (const auto& [key, value] : *element.as_table()) {
+      if (!value.is_string()) refuse(path, std::string(key.str()) + " must be a text");
+      entry[std::string(key.str())] = **value.as_string();
+    }
+  }
+  return entries;
+}
+
 void SettingsReader::refuse_unknown() const { refuse_unknown_in(document_, ""); }
 
 void SettingsReader::refuse_unknown_in(const toml::table& table, const std::string& prefix) const {

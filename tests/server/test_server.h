@@ -12,6 +12,7 @@
 #include <string>
 
 #include "server/http_server.h"
+#include "server/token_keys.h"
 #include "tests/server/fake_engine.h"
 
 namespace recharge {
@@ -28,7 +29,9 @@ class TestServer {
  public:
   explicit TestServer(Settings given = test_settings(), FakeEngine::Answer answer = &FakeEngine::canned)
       : settings(std::move(given)), engine(std::move(answer)) {
-    server = std::make_unique<HttpServer>(settings, engine, service, load_key_rings(settings));
+    server = std::make_unique<HttpServer>(
+        settings, engine, service,
+        Reloaded{load_key_rings(settings), OrderPolicy(settings), load_token_keys(settings.auth)});
     service.is_ready = [this] { return !server->is_draining(); };
     server->start();
   }
