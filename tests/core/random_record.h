@@ -117,6 +117,7 @@ class RandomRecord {
       if (index != I) return make_command<I + 1>(index);
       auto& command = made_.record.command.template emplace<I>();
       fill(command);
+      if constexpr (requires { command.only_account; }) command.only_account = {};  // is not stored
       settle(command);
     }
   }

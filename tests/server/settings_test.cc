@@ -113,7 +113,7 @@ TEST_F(SettingsTest, RefusesWhatIsWrongAndSaysWhere) {
       {"success rate over one", "[gateway.simulated]\nsuccess_rate = 1.5\n", "from 0 to 1"},
       {"PostgreSQL", "[store]\nkind = \"postgres\"\n", "not in this build"},
       {"another retention", "[store]\njournal_retention = \"7d\"\n", "must be one of all"},
-      {"tokens", "[auth]\nmode = \"jwt\"\n", "not in this build"},
+      {"tokens without keys", "[auth]\nmode = \"jwt\"\n", "auth.keys"},
       {"TLS", "[tls]\ncertificate_file = \"a\"\n", "not in this build"},
       {"rate limits", "[rate_limit]\nper_ip = 5\n", "not in this build"},
       {"empty secret", "[callback]\nsecrets = [{id = \"a\", secret = \"\"}]\n", "must not be empty"},
