@@ -23,7 +23,7 @@ class Access {
   void take_over(std::shared_ptr<const TokenKeys> keys);
 
   // True: go on. False: the reply says why not.
-  bool admit(const Route& route, const Request& request, Reply& reply);
+  bool admit(const Route& route, Door door, const Request& request, Reply& reply);
   // Of the last request that was admitted; null where it has no token.
   const AccessClaims* claims() const noexcept { return claims_; }
   // Keeps the command to the account that the token is bound to. False: the reply is the same as if what it

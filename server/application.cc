@@ -14,6 +14,7 @@
 #include "server/exit_code.h"
 #include "server/http_server.h"
 #include "server/log.h"
+#include "server/operator_desk.h"
 #include "server/signals.h"
 #include "server/token_keys.h"
 
@@ -32,6 +33,7 @@ class Application {
   void prepare();
   void limit_connections(unsigned threads);
   void open();
+  void open_desk();
   void announce();
   void reload();
   int drain();
@@ -45,6 +47,7 @@ class Application {
   ServiceState service_;
   OpenedEngine opened_;
   std::vector<std::string> gate_names_;
+  std::unique_ptr<OperatorDesk> desk_;
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -74,7 +77,8 @@ void Application::limit_connections(unsigned threads) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::getrlimit(RLIMIT_NOFILE, &limit);
-  const std::uint64_t own = kForTheStore + kForAThread * threads;
+  const std::uint64_t own =
+      kForTheStore + kForAThread * threads + (settings_.admin.listen ? kMaxOperators + 1 : 0);
   const std::uint64_t left = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
   if (left >= settings_.server.max_connections) return;
   settings_.server.max_connections = static_cast<unsigned>(left);
@@ -99,7 +103,27 @@ void Application::open() {
   service_.is_ready = [this] { return !server_->is_draining(); };
   service_.ledger_balanced = opened_.ledger_balanced;
   service_.metrics_page = [this] { return metrics_page(); };
+  if (settings_.admin.listen) open_desk();
   server_->start();
+}
+
+void Application::open_desk() {
+  OperatorDesk::Sources sources;
+  sources.readiness = [this] {
+    return Readiness{!server_->is_draining(), opened_.ledger_balanced(), opened_.store_writable()};
+  };
+  sources.storage = opened_.metrics;
+  sources.connections = [this] {
+    std::uint64_t open = 0;
+    for (const ThreadMetrics* thread : server_->metrics()) open += thread->connections.get();
+    return open;
+  };
+  sources.checkpoint = opened_.checkpoint;
+  sources.data_dir = settings_.store.data_dir.string();
+  sources.backup_dir = settings_.admin.backup_dir.string();
+  sources.threads = opened_.engine->threads();
+  desk_ = std::make_unique<OperatorDesk>(std::move(sources));
+  service_.desk = desk_.get();
 }
 
 std::string Application::metrics_page() const {
@@ -116,6 +140,9 @@ void Application::announce() {
   std::printf("recharged listening on http://%s\n", address.c_str());
   std::fflush(stdout);
   log_info("listening on " + address + " with " + std::to_string(opened_.engine->threads()) + " threads");
+  if (const auto& operators = server_->operators_address()) {
+    log_info("operators are listened to on " + operators->to_text());
+  }
   sd_notify(0, "READY=1");
 }
 
@@ -148,6 +175,7 @@ int Application::drain() {
   const std::chrono::milliseconds at_most(settings_.server.drain_timeout_ms);
   if (!server_->wait(at_most + kGraceAfterDrain) || signals_.fatal_within(0)) die();
   server_.reset();
+  desk_.reset();
   if (opened_.close) opened_.close();
   if (signals_.fatal_within(0)) die();
   opened_.engine.reset();

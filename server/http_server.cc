@@ -98,6 +98,12 @@ HttpServer::HttpServer(const Settings& settings, Engine& engine, ServiceState& s
     io_threads_.push_back(std::make_unique<IoThread>(shared_, i, listeners[i].get(), first));
     listeners[i].release();
   }
+  if (settings.admin.listen) {
+    operators_address_ = settings.admin.listen;
+    OpenSocket operators = std::move(open_listeners(*operators_address_, 1).front());
+    io_threads_.front()->listen_to_operators(operators.get());
+    operators.release();
+  }
 }
 
 HttpServer::~HttpServer() {

@@ -21,6 +21,7 @@ namespace recharge {
 constexpr unsigned kMaxBatch = 256;    // handlers of Asio before the engine's turn
 constexpr unsigned kMaxAccepted = 64;  // connections taken before the others' turn
 constexpr int kListenBacklog = 4096;
+constexpr unsigned kMaxOperators = 32;         // their connections, beside those of clients
 constexpr std::int64_t kSweepMs = 100;         // deadlines are looked at this often
 constexpr std::int64_t kAcceptPauseMs = 100;   // when there are no descriptors left, or too many connections
 constexpr std::int64_t kCutBeforeEndMs = 500;  // half-received requests are answered before draining must end
@@ -50,6 +51,8 @@ class IoThread {
  public:
   // listener: a bound and listening socket, taken over.
   IoThread(SharedState& shared, unsigned index, int listener, const Reloaded& first);
+  // A second one, of operators; before run().
+  void listen_to_operators(int listener);
   ~IoThread();
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
@@ -82,12 +85,13 @@ class IoThread {
 
  private:
   Task<void> accept();
-  Task<void> pause_accepting();
+  Task<void> accept_operators();
+  Task<void> pause_accepting(Timer& timer);
   Task<void> watch_engine();
   Task<void> watch_control();
   void start(Task<void> task);
-  int accept_sessions(unsigned at_most);
-  void open_session(int fd);
+  int accept_sessions(Acceptor& acceptor, Door door, unsigned at_most);
+  void open_session(int fd, Door door);
   void resume_sessions() noexcept;
   void look_at_clock() noexcept;
   void flush_marked() noexcept;
@@ -102,7 +106,9 @@ class IoThread {
   boost::asio::io_context io_;
   SocketPoller sockets_;
   Acceptor acceptor_;
+  Acceptor operators_;
   Timer accept_pause_;
+  Timer operators_pause_;
   Descriptor engine_wake_;
   Descriptor control_;
   ThreadMetrics metrics_;
@@ -118,6 +124,7 @@ class IoThread {
   std::int64_t next_report_ms_ = 0;
   std::uint64_t reported_refusals_ = 0;
   Session* sessions_ = nullptr;
+  unsigned operator_sessions_ = 0;
   std::vector<Session*> marked_;
   std::vector<Session*> resumed_;
   std::vector<Operation*> resubmitted_;

@@ -77,6 +77,12 @@ struct HistogramSnapshot {
   std::vector<double> bounds;         // upper, rising
   std::vector<std::uint64_t> counts;  // of each bucket by itself, and one more for what lies above
   double sum = 0;
+
+  std::uint64_t count() const noexcept {
+    std::uint64_t all = 0;
+    for (const std::uint64_t bucket : counts) all += bucket;
+    return all;
+  }
 };
 
 // What the store and the engine tell; whoever provides it fills all of it.

@@ -25,12 +25,23 @@ enum class LimitClass : std::uint8_t { none, callback, write, read, admin };
 constexpr std::size_t kLimitClasses = static_cast<std::size_t>(LimitClass::admin) + 1;
 std::string_view to_text(LimitClass limit) noexcept;
 
+// At which listeners a route is: that of clients and gateways, that of operators, or both.
+enum class Door : std::uint8_t { clients, operators };
+enum class Doors : std::uint8_t {
+  clients,
+  operators,
+  both,
+  both_free
+};  // free: operators need no token for it
+bool is_at(Doors doors, Door door) noexcept;
+
 struct Route {
   Method method;
   std::string_view path;  // with at most one {parameter}
   Scope scope;            // what a token must allow
   Binding binding;
   LimitClass limit;
+  Doors doors;
   Begin begin;
   Finish finish = nullptr;  // null: begin always answers
   FollowUp follow_up = nullptr;
@@ -46,6 +57,6 @@ struct RouteMatch {
 };
 
 // `parameter` takes the decoded parameter; it is used again and again. HEAD counts as GET.
-RouteMatch match_route(Method method, std::string_view path, std::string& parameter);
+RouteMatch match_route(Method method, std::string_view path, Door door, std::string& parameter);
 
 }  // namespace recharge

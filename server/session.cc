@@ -11,8 +11,9 @@
 
 namespace recharge {
 
-Session::Session(IoThread& thread, int fd)
+Session::Session(IoThread& thread, int fd, Door door)
     : thread_(thread),
+      door_(door),
       fd_(fd),
       parser_({thread.settings().server.max_header_bytes, thread.settings().server.max_body_bytes}),
       arriving_since_ms_(thread.now_ms()) {}

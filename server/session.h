@@ -29,12 +29,14 @@ constexpr std::int64_t kLingerAfterDeadlineMs = 500;
 
 class Session {
  public:
-  Session(IoThread& thread, int fd);  // fd: a connected socket, taken over
+  // fd: a connected socket, taken over.
+  Session(IoThread& thread, int fd, Door door);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   Detached run();
+  Door door() const noexcept { return door_; }
 
   void on_events(std::uint32_t events) noexcept;  // of epoll
   void resume() noexcept;                         // goes on where it paused
@@ -93,6 +95,7 @@ class Session {
   void break_off() noexcept;
 
   IoThread& thread_;
+  const Door door_;
   const int fd_;
   std::coroutine_handle<> paused_;
   Pause pause_ = Pause::none;

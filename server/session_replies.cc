@@ -48,7 +48,7 @@ void Session::dispatch(const Request& request) {
   exchange.close = !request.keep_alive || draining_;
   Reply& reply = thread_.reply();
   reply.clear();
-  const RouteMatch match = match_route(request.method, request.path, thread_.parameter());
+  const RouteMatch match = match_route(request.method, request.path, door_, thread_.parameter());
   exchange.route = match.route;
   Step step = Step::reply;
   if (match.route == nullptr && match.allow.empty()) {
@@ -60,7 +60,7 @@ void Session::dispatch(const Request& request) {
     reply.invalid_request("Malformed percent-encoding in the path");
   } else if (request.encoded) {
     reply.fail(415, "unsupported_encoding", "Content-Encoding is not supported");
-  } else if (thread_.access().admit(*match.route, request, reply)) {
+  } else if (thread_.access().admit(*match.route, door_, request, reply)) {
     const AccessClaims* claims = thread_.access().claims();
     thread_.context().token_subject = claims == nullptr ? std::string_view() : claims->subject;
     step = match.route->begin(request, thread_.parameter(), thread_.context(), exchange.operation, reply);

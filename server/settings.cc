@@ -133,13 +133,25 @@ void read_callback(SettingsReader& reader, CallbackSettings& callback) {
   }
 }
 
+void read_admin(SettingsReader& reader, AdminSettings& admin) {
+  if (auto text = reader.text("admin.listen")) {
+    admin.listen = parse_listen(*text);
+    if (!admin.listen) reader.refuse("admin.listen", "must be HOST:PORT with a numeric address");
+  }
+  if (auto dir = reader.text("admin.backup_dir")) {
+    if (dir->empty()) reader.refuse("admin.backup_dir", "must not be empty");
+    admin.backup_dir = *dir;
+  }
+}
+
 void read_rest(SettingsReader& reader, Settings& settings) {
   if (auto pattern = reader.text("accounts.pattern")) settings.account_pattern = *pattern;
   if (const RE2 compiled(settings.account_pattern, RE2::Quiet); !compiled.ok()) {
     reader.refuse("accounts.pattern", compiled.error());
   }
   settings.auth = read_auth(reader);
-  choose(reader, "log.level", settings.log.level, {"trace", "debug", "info", "warn", "error"});
+  read_admin(reader, settings.admin);
+  choose(reader, "log.level", settings.log.level, kLogLevels);
   choose(reader, "log.format", settings.log.format, {"auto", "text", "json"});
   if (auto access = reader.boolean("log.access")) settings.log.access = *access;
   for (const char* section : {"tls", "rate_limit"}) {
@@ -153,16 +165,29 @@ void read_rest(SettingsReader& reader, Settings& settings) {
     settings.gateways.push_back(read_gateway(reader, name));
 }
 
-void check_rules(const SettingsReader& reader, Settings& settings) {
-  const bool loopback = settings.server.listen.is_loopback();
-  if (!loopback && settings.auth.mode == AuthMode::off && !settings.auth.allow_open) {
-    reader.refuse("server.listen",
+// What may be listened on without TLS.
+void check_listen(const SettingsReader& reader, const AuthSettings& auth, const std::string& path,
+                  const ListenAddress& listen) {
+  if (listen.is_loopback()) return;
+  if (auth.mode == AuthMode::off && !auth.allow_open) {
+    reader.refuse(path,
                   "without authentication only loopback is listened on, unless auth.allow_open is true");
   }
-  if (!loopback && settings.auth.mode == AuthMode::jwt && !settings.auth.allow_plain) {
-    reader.refuse("server.listen",
+  if (auth.mode == AuthMode::jwt && !auth.allow_plain) {
+    reader.refuse(path,
                   "tokens would be sent in the clear: beyond loopback without tls only where "
                   "auth.allow_plain is true");
+  }
+}
+
+void check_rules(const SettingsReader& reader, Settings& settings) {
+  const bool loopback = settings.server.listen.is_loopback();
+  check_listen(reader, settings.auth, "server.listen", settings.server.listen);
+  if (const auto& admin = settings.admin.listen) {
+    check_listen(reader, settings.auth, "admin.listen", *admin);
+    if (admin->port != 0 && admin->to_text() == settings.server.listen.to_text()) {
+      reader.refuse("admin.listen", "is server.listen already");
+    }
   }
   const auto is_simulated = [](const GatewaySettings& gateway) {
     return gateway.kind == GatewayKind::simulated;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -77,6 +78,13 @@ struct LogSettings {
   bool access = false;          // a line for each request
 };
 
+inline const std::initializer_list<std::string_view> kLogLevels = {"trace", "debug", "info", "warn", "error"};
+
+struct AdminSettings {
+  std::optional<ListenAddress> listen;  // of operators; none: they are not listened to
+  std::filesystem::path backup_dir;     // empty: no backups are made from here
+};
+
 enum class GatewayKind : std::uint8_t { simulated, native, alipay, wechat, stripe, standard };
 std::string_view to_text(GatewayKind kind) noexcept;
 
@@ -111,6 +119,7 @@ struct Settings {
   AuthSettings auth;
   CallbackSettings callback;
   LogSettings log;
+  AdminSettings admin;
   std::vector<GatewaySettings> gateways;
 
   const GatewaySettings* gateway(std::string_view name) const noexcept;

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from admin import admin_address
 from api import Api, eventually, expect, new_account, new_transaction
 from daemon import binary, run_once
 from faulty import must_fail, running
@@ -15,8 +16,10 @@ from signing import callback_fields, signed_body
 from tokens import ALGORITHMS, SCOPES, SECRET, Keys, b64, bearer
 
 LONG = os.environ.get("RECHARGE_LONG") == "1"
+OPERATORS_ONLY = "/admin/"
 ROUTES = {(method.upper(), path): operation.get("security")
           for path, item in DOCUMENT.document["paths"].items() for method, operation in item.items()}
+ADMIN = '[admin]\nlisten = "127.0.0.1:0"\nbackup_dir = "/nowhere/backups"\n'
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def keys(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def jwt_server(start_module_server, keys):
-    return start_module_server(keys.settings())
+    return start_module_server(keys.settings() + ADMIN)
 
 
 class Scene:
@@ -34,6 +37,7 @@ class Scene:
 
     def __init__(self, daemon, keys):
         self.api, self.keys = Api(daemon.address), keys
+        self.operators = Api(admin_address(daemon))
         self.admin = bearer(keys.token("admin"))
         self.mine, self.others = new_account(), new_account()
 
@@ -78,6 +82,11 @@ REQUESTS = {
     ("GET", "/api/exceptions"): lambda s, a: ("/api/exceptions", None),
     ("POST", "/api/exceptions/{exception_id}/resolve"): lambda s, a: (
         f"/api/exceptions/{s.exception(a)}/resolve", {"action": "dismiss"}),
+    ("GET", "/admin/status"): lambda s, a: ("/admin/status", None),
+    ("GET", "/admin/backup"): lambda s, a: ("/admin/backup", None),
+    ("POST", "/admin/backup"): lambda s, a: ("/admin/backup", {"name": f"b{next(_numbers)}"}),
+    ("POST", "/admin/checkpoint"): lambda s, a: ("/admin/checkpoint", ""),
+    ("POST", "/admin/log_level"): lambda s, a: ("/admin/log_level", {"level": "info"}),
     ("GET", "/livez"): lambda s, a: ("/livez", None),
     ("GET", "/readyz"): lambda s, a: ("/readyz", None),
     ("GET", "/metrics"): lambda s, a: ("/metrics", None),
@@ -85,6 +94,7 @@ REQUESTS = {
 }
 # What belongs to many is not there for a token that is bound to one account.
 OF_ALL_ACCOUNTS = {("GET", "/api/exceptions"), ("POST", "/api/exceptions/{exception_id}/resolve"), ("GET", "/metrics")}
+OF_ALL_ACCOUNTS |= {route for route in ROUTES if route[1].startswith(OPERATORS_ONLY)}
 UNKNOWN_GATEWAY = ("POST", "/api/callbacks/{gateway}")
 
 
@@ -100,7 +110,8 @@ def matrix_row(scene, route):
 
     def send(headers, account=scene.mine):
         target, body = REQUESTS[route](scene, account)
-        return scene.api.request(method, target, body, headers)
+        door = scene.operators if path.startswith(OPERATORS_ONLY) else scene.api
+        return door.request(method, target, body, headers)
 
     assert scopes is not None, f"{route} does not say what it needs"
     if not scopes:
@@ -257,7 +268,7 @@ def test_a_server_that_takes_forged_tokens_is_noticed(tmp_path, keys, broken):
 
 @pytest.mark.parametrize("broken", ["ignoring_scopes", "ignoring_accounts"])
 def test_a_server_with_a_hole_in_the_matrix_is_noticed(tmp_path, keys, broken):
-    with running(tmp_path, keys.settings(), broken=broken) as daemon:
+    with running(tmp_path, keys.settings() + ADMIN, broken=broken) as daemon:
         must_fail(lambda: walk(Scene(daemon, keys)))
 
 

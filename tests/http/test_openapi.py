@@ -26,6 +26,11 @@ POST /api/orders/{order_id}/refund
 GET /api/exceptions
 POST /api/exceptions/{exception_id}/resolve
 POST /api/callbacks/{gateway}
+GET /admin/status
+GET /admin/backup
+POST /admin/backup
+POST /admin/checkpoint
+POST /admin/log_level
 GET /livez
 GET /readyz
 GET /metrics

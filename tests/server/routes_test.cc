@@ -47,6 +47,20 @@ TEST(Routes, ReadingScopesChangeNothing) {
   }
 }
 
+TEST(Routes, OperatorsAndClientsShareNoOperation) {
+  std::string parameter;
+  for (const Route& route : routes()) {
+    EXPECT_EQ(route.path.starts_with("/admin/"), route.doors == Doors::operators) << route.path;
+    EXPECT_EQ(is_at(route.doors, Door::operators) && route.limit == LimitClass::callback, false)
+        << route.path;
+  }
+  EXPECT_EQ(match_route(Method::get, "/admin/status", Door::clients, parameter).route, nullptr);
+  EXPECT_TRUE(match_route(Method::get, "/admin/status", Door::clients, parameter).allow.empty());
+  EXPECT_EQ(match_route(Method::post, "/api/place_order", Door::operators, parameter).route, nullptr);
+  EXPECT_NE(match_route(Method::get, "/api/exceptions", Door::operators, parameter).route, nullptr);
+  EXPECT_EQ(match_route(Method::other, "/admin/backup", Door::operators, parameter).allow, "GET, HEAD, POST");
+}
+
 TEST(Scopes, HaveTheirNamesAndAdminIncludesAll) {
   for (std::size_t i = static_cast<std::size_t>(Scope::orders_write); i < kScopes; ++i) {
     const auto scope = static_cast<Scope>(i);
