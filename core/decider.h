@@ -4,6 +4,7 @@
 
 #include <boost/container/static_vector.hpp>
 #include <initializer_list>
+#include <optional>
 
 #include "core/check.h"
 #include "core/transition.h"
@@ -51,6 +52,8 @@ class Decider {
     outcome_.code = code;
     outcome_.shown = RefundAndOrder{refund, order_};
   }
+
+  std::optional<OutcomeCode> over_limits(const PlaceOrder& command) const noexcept;
 
   // Payments (payment_transition.cc).
   void report_success(const ReportPayment& command);

@@ -4,9 +4,13 @@
 
 #include <boost/beast/core/string.hpp>
 
+#include "server/client_address.h"
+
 namespace recharge {
 namespace {
 
+constexpr std::size_t kByAddress = 0;
+constexpr std::size_t kByAccount = 1;
 constexpr std::string_view kChallenge = "WWW-Authenticate: Bearer realm=\"recharge\"";
 
 std::int64_t wall_seconds() noexcept {
@@ -39,6 +43,20 @@ std::string_view bearer_token(std::string_view header) noexcept {
   return header;
 }
 
+// Whose request it is, as far as that is known before the order is read.
+struct AccountOf {
+  template <class C>
+  const Account* operator()(const C& command) const {
+    if constexpr (requires { command.account; }) {
+      return &command.account;
+    } else if constexpr (requires { command.only_account; }) {
+      return &command.only_account;
+    } else {
+      return nullptr;
+    }
+  }
+};
+
 // Which account a command is for, where it is for one; else where it can be kept to one.
 struct Confine {
   const Account& account;
@@ -58,15 +76,37 @@ struct Confine {
 
 }  // namespace
 
-Access::Access(std::shared_ptr<const TokenKeys> keys) { take_over(std::move(keys)); }
+Access::Access(const AccessRules& rules, ThreadMetrics& metrics) : metrics_(metrics) { take_over(rules); }
 
-void Access::take_over(std::shared_ptr<const TokenKeys> keys) {
-  needs_tokens_ = keys != nullptr;
-  verifier_ = keys ? std::make_unique<TokenVerifier>(std::move(keys)) : nullptr;
+void Access::take_over(const AccessRules& rules) {
+  proxy_protocol_ = rules.proxy_protocol;
+  trusted_proxies_ = rules.trusted_proxies;
+  callback_sources_ = rules.callback_sources;
+  limiter_.take_over(rules.allowances, rules.rates);
+  watches_clients_ = limiter_.limits() || !callback_sources_.empty();
+  needs_tokens_ = rules.token_keys != nullptr;
+  verifier_ = needs_tokens_ ? std::make_unique<TokenVerifier>(rules.token_keys) : nullptr;
   if (!needs_tokens_) cache_ = nullptr;
   if (needs_tokens_ && !cache_) cache_ = std::make_unique<TokenCache>();
   if (cache_) cache_->clear();
   claims_ = nullptr;
+}
+
+bool Access::admit_watched(const Route* route, const NetAddress& peer, const Request& request,
+                           std::string_view parameter, std::uint64_t now_us, Reply& reply) {
+  const LimitClass limit = route == nullptr ? LimitClass::read : route->limit;
+  if (limit == LimitClass::none) return true;
+  const NetAddress client = client_address(peer, trusted_proxies_, request.forwarded_for());
+  if (!limiter_.admit_address(limit, client, now_us, reply)) {
+    metrics_.limited[static_cast<std::size_t>(limit)][kByAddress].add();
+    return false;
+  }
+  if (limit != LimitClass::callback || callback_sources_.empty()) return true;
+  const bool names_gateway = route->path.find('{') != std::string_view::npos;
+  const auto sources = callback_sources_.find(names_gateway ? parameter : kNativeGatewayName);
+  if (sources == callback_sources_.end() || contains(sources->second, client)) return true;
+  reply.fail(403, "forbidden_address", "Callbacks are not taken from this address");
+  return false;
 }
 
 const AccessClaims* Access::verify(const Request& request, Reply& reply) {
@@ -119,14 +159,18 @@ bool Access::admit(const Route& route, Door door, const Request& request, Reply&
   return true;
 }
 
-bool Access::confine(const Route& route, Command& command, Reply& reply) const {
-  if (claims_ == nullptr || claims_->account.empty()) return true;
-  if (std::visit(Confine{claims_->account}, command)) return true;
-  if (route.binding == Binding::order) {
-    reply.fail(404, "order_not_found", "Order not found");
-  } else {
-    reply.fail(404, "not_found", "Not found");
+bool Access::confine(const Route& route, Command& command, std::uint64_t now_us, Reply& reply) {
+  const bool bound = claims_ != nullptr && !claims_->account.empty();
+  if (bound && !std::visit(Confine{claims_->account}, command)) {
+    const bool order = route.binding == Binding::order;
+    reply.fail(404, order ? "order_not_found" : "not_found", order ? "Order not found" : "Not found");
+    return false;
   }
+  if (!limiter_.limits()) return true;
+  const Account* account = std::visit(AccountOf{}, command);
+  if (account == nullptr || account->empty()) return true;
+  if (limiter_.admit_account(route.limit, account->view(), now_us, reply)) return true;
+  metrics_.limited[static_cast<std::size_t>(route.limit)][kByAccount].add();
   return false;
 }
 

@@ -47,13 +47,15 @@ class Application {
   ServiceState service_;
   OpenedEngine opened_;
   std::vector<std::string> gate_names_;
+  std::shared_ptr<Allowances> allowances_;  // the same ones after a reload
   std::unique_ptr<OperatorDesk> desk_;
   std::unique_ptr<HttpServer> server_;
 };
 
 // What a reload reads again. Throws SettingsError.
-Reloaded read_reloaded(const Settings& settings) {
-  return {load_key_rings(settings), OrderPolicy(settings), load_token_keys(settings.auth)};
+Reloaded read_reloaded(const Settings& settings, std::shared_ptr<Allowances> allowances = nullptr) {
+  return {load_key_rings(settings), OrderPolicy(settings),
+          make_access_rules(settings, std::move(allowances))};
 }
 
 std::string monotonic_us() {
@@ -77,8 +79,8 @@ void Application::limit_connections(unsigned threads) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::getrlimit(RLIMIT_NOFILE, &limit);
-  const std::uint64_t own =
-      kForTheStore + kForAThread * threads + (settings_.admin.listen ? kMaxOperators + 1 : 0);
+  const std::uint64_t own = kForTheStore + kForAThread * threads + kReservedConnections +
+                            (settings_.admin.listen ? kMaxOperators + 1 : 0);
   const std::uint64_t left = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
   if (left >= settings_.server.max_connections) return;
   settings_.server.max_connections = static_cast<unsigned>(left);
@@ -98,6 +100,7 @@ void Application::open() {
              std::filesystem::absolute(callback_secret_file(settings_)).string());
   }
   const Reloaded first = read_reloaded(settings_);
+  allowances_ = first.access.allowances;
   for (const GatewayKeys& gate : first.keys.gateways) gate_names_.push_back(gate.gateway);
   server_ = std::make_unique<HttpServer>(settings_, *opened_.engine, service_, first);
   service_.is_ready = [this] { return !server_->is_draining(); };
@@ -152,7 +155,8 @@ void Application::reload() {
   try {
     Settings fresh = load_settings(line_.flags, process_environment());
     fresh.store.data_dir = settings_.store.data_dir;
-    auto reloaded = std::make_shared<const Reloaded>(read_reloaded(fresh));
+    auto reloaded = std::make_shared<const Reloaded>(read_reloaded(fresh, allowances_));
+    allowances_ = reloaded->access.allowances;
     const auto& gateways = reloaded->keys.gateways;
     const bool same_gates =
         std::equal(gateways.begin(), gateways.end(), gate_names_.begin(), gate_names_.end(),
@@ -175,9 +179,9 @@ int Application::drain() {
   const std::chrono::milliseconds at_most(settings_.server.drain_timeout_ms);
   if (!server_->wait(at_most + kGraceAfterDrain) || signals_.fatal_within(0)) die();
   server_.reset();
-  desk_.reset();
   if (opened_.close) opened_.close();
   if (signals_.fatal_within(0)) die();
+  desk_.reset();  // waits for a backup that is going on: nothing else does by now
   opened_.engine.reset();
   log_info("stopped");
   stop_log();

@@ -58,7 +58,7 @@ IoThread::IoThread(SharedState& shared, unsigned index, int listener, const Relo
       control_(io_.get_executor(), ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       context_{shared.settings, shared.account_pattern, shared.engine, index,          metrics_,
                shared.service,  make_gates(first.keys), JsonReader(),  RandomSource(), {}},
-      access_(first.token_keys) {
+      access_(first.access, metrics_) {
   acceptor_.assign(protocol_of(listener), listener);
   shared_.control_fds[index] = control_.native_handle();
   look_at_clock();
@@ -128,16 +128,13 @@ void IoThread::look_at_clock() noexcept {
 
 Task<void> IoThread::accept() {
   while (!draining_) {
-    const unsigned open = shared_.connections.load(std::memory_order_relaxed);
-    if (open >= settings().server.max_connections) {
+    if (!has_room()) {
       co_await pause_accepting(accept_pause_);
       continue;
     }
     const auto [error] = co_await acceptor_.async_wait(Acceptor::wait_read, kAwait);
     if (error) continue;  // it was closed, to drain
-    const int failure = accept_sessions(
-        acceptor_, Door::clients,
-        std::min(kMaxAccepted, static_cast<unsigned>(settings().server.max_connections - open)));
+    const int failure = accept_sessions(acceptor_, Door::clients, kMaxAccepted);
     if (failure != 0) {
       log_warning(std::string("accepting is paused: ") + std::strerror(failure));
       co_await pause_accepting(accept_pause_);
@@ -145,9 +142,17 @@ Task<void> IoThread::accept() {
   }
 }
 
-// Until at_most are open, or none waits: zero; or the error that keeps it from taking more.
+// For another client, the reserve included.
+bool IoThread::has_room() const noexcept {
+  return shared_.connections.load(std::memory_order_relaxed) <
+         settings().server.max_connections + kReservedConnections;
+}
+
+// Until at_most are open, none waits, or there is no room (looked at again for each, for other threads
+// accept, too; what waits when draining begins was promised an answer): zero; or the error that keeps it from
+// taking more.
 int IoThread::accept_sessions(Acceptor& acceptor, Door door, unsigned at_most) {
-  while (at_most > 0) {
+  while (at_most > 0 && (door == Door::operators || draining_ || has_room())) {
     const int fd = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       open_session(fd, door);
@@ -198,10 +203,23 @@ Task<void> IoThread::watch_control() {
   }
 }
 
+// One more than may be: probes and metrics get in all the same.
+bool IoThread::is_reserved(Door door) const noexcept {
+  return door == Door::clients &&
+         shared_.connections.load(std::memory_order_relaxed) >= settings().server.max_connections;
+}
+
 void IoThread::open_session(int fd, Door door) {
+  const NetAddress peer = peer_address(fd);
+  const bool counted = door == Door::clients && !contains(settings().server.trusted_proxies, peer);
+  if (counted && !shared_.clients.enter(peer)) {
+    metrics_.turned_away.add();
+    ::close(fd);
+    return;
+  }
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  Session* session = new Session(*this, fd, door);
+  Session* session = new Session(*this, fd, {door, peer, counted, is_reserved(door)});
   session->next = sessions_;
   if (sessions_ != nullptr) sessions_->previous = session;
   sessions_ = session;
@@ -221,8 +239,10 @@ void IoThread::retire(Session& session) noexcept {
   if (session.previous != nullptr) session.previous->next = session.next;
   if (session.next != nullptr) session.next->previous = session.previous;
   if (sessions_ == &session) sessions_ = session.next;
-  if (session.door() == Door::clients) shared_.connections.fetch_sub(1, std::memory_order_relaxed);
-  if (session.door() == Door::operators) --operator_sessions_;
+  const Entry& entry = session.entry();
+  if (entry.counted) shared_.clients.leave(entry.peer);
+  if (entry.door == Door::clients) shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  if (entry.door == Door::operators) --operator_sessions_;
   delete &session;
   metrics_.connections.subtract();
 }
@@ -310,7 +330,7 @@ void IoThread::take_orders() {
   if (reloaded) {
     context_.gates = make_gates(reloaded->keys);
     context_.policy = reloaded->policy;
-    access_.take_over(reloaded->token_keys);
+    access_.take_over(reloaded->access);
   }
   if (shared_.draining.load(std::memory_order_acquire) && !draining_) begin_drain();
 }

@@ -11,6 +11,7 @@
 
 #include "server/access.h"
 #include "server/async.h"
+#include "server/connection_counts.h"
 #include "server/exchange.h"
 #include "server/handler.h"
 #include "server/session.h"
@@ -21,6 +22,7 @@ namespace recharge {
 constexpr unsigned kMaxBatch = 256;    // handlers of Asio before the engine's turn
 constexpr unsigned kMaxAccepted = 64;  // connections taken before the others' turn
 constexpr int kListenBacklog = 4096;
+constexpr unsigned kReservedConnections = 16;  // beyond max_connections: for probes and metrics alone
 constexpr unsigned kMaxOperators = 32;         // their connections, beside those of clients
 constexpr std::int64_t kSweepMs = 100;         // deadlines are looked at this often
 constexpr std::int64_t kAcceptPauseMs = 100;   // when there are no descriptors left, or too many connections
@@ -30,13 +32,17 @@ constexpr std::int64_t kCutBeforeEndMs = 500;  // half-received requests are ans
 struct Reloaded {
   KeyRings keys;
   OrderPolicy policy;
-  std::shared_ptr<const TokenKeys> token_keys;  // null: nobody needs a token
+  AccessRules access;
 };
 
 // What the io threads of a server share.
 struct SharedState {
   SharedState(const Settings& s, Engine& e, ServiceState& v)
-      : settings(s), engine(e), service(v), account_pattern(s.account_pattern) {}
+      : settings(s),
+        engine(e),
+        service(v),
+        account_pattern(s.account_pattern),
+        clients(s.server.max_connections_per_address) {}
   const Settings& settings;
   Engine& engine;
   ServiceState& service;
@@ -44,7 +50,8 @@ struct SharedState {
   std::atomic<bool> draining{false};
   std::atomic<unsigned> connections{0};
   std::atomic<unsigned> quiet_threads{0};  // draining, and nothing left of their own
-  std::vector<int> control_fds;            // an eventfd for each thread
+  ConnectionCounts clients;
+  std::vector<int> control_fds;  // an eventfd for each thread
 };
 
 class IoThread {
@@ -92,6 +99,8 @@ class IoThread {
   void start(Task<void> task);
   int accept_sessions(Acceptor& acceptor, Door door, unsigned at_most);
   void open_session(int fd, Door door);
+  bool has_room() const noexcept;
+  bool is_reserved(Door door) const noexcept;
   void resume_sessions() noexcept;
   void look_at_clock() noexcept;
   void flush_marked() noexcept;

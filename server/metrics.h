@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/outcome.h"
+#include "server/limit_class.h"
 
 namespace recharge {
 
@@ -67,10 +68,13 @@ class ThreadMetrics {
   };
   std::array<RouteCounters, kMaxRoutes> routes;
   std::array<std::array<Counter, kCallbackResults>, kMaxGateways> callbacks;
+  // Requests refused with 429: by class, for their address and for their account.
+  std::array<std::array<Counter, 2>, kLimitClasses> limited;
   Counter connections;    // open now
   Counter accepted;       // ever
   Counter accept_pauses;  // for want of descriptors, or at the limit of connections
   Counter timed_out;      // connections closed at a deadline
+  Counter turned_away;    // connections of an address that had too many
 };
 
 struct HistogramSnapshot {

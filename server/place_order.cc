@@ -59,6 +59,7 @@ Step place_order(const Request& request, std::string_view, HandlerContext& conte
   command.subject = *subject;
   command.currency = context.settings.orders.currency;
   command.expire_after_ms = context.policy.expire_after_ms;
+  command.limits = context.policy.account_limits;
   command.order_id = context.engine.fresh_order_id(context.thread, context.engine.shard_of(account_text));
   return Step::submit;
 }

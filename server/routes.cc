@@ -65,11 +65,6 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
 
 }  // namespace
 
-std::string_view to_text(LimitClass limit) noexcept {
-  constexpr std::string_view kNames[kLimitClasses] = {"none", "callback", "write", "read", "admin"};
-  return kNames[static_cast<std::size_t>(limit)];
-}
-
 std::span<const Route> routes() noexcept { return kRoutes; }
 
 bool is_at(Doors doors, Door door) noexcept {

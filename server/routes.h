@@ -9,6 +9,7 @@
 
 #include "core/access_scope.h"
 #include "server/handler.h"
+#include "server/limit_class.h"
 
 namespace recharge {
 
@@ -19,11 +20,6 @@ enum class Binding : std::uint8_t {
   order,         // that of the order which the request names
   all_accounts,  // shows or changes what belongs to many
 };
-
-// Requests of one class share their limits; no class takes from another.
-enum class LimitClass : std::uint8_t { none, callback, write, read, admin };
-constexpr std::size_t kLimitClasses = static_cast<std::size_t>(LimitClass::admin) + 1;
-std::string_view to_text(LimitClass limit) noexcept;
 
 // At which listeners a route is: that of clients and gateways, that of operators, or both.
 enum class Door : std::uint8_t { clients, operators };

@@ -179,6 +179,16 @@ std::optional<std::vector<std::string>> SettingsReader::texts(const std::string&
   return result;
 }
 
+std::vector<AddressRange> SettingsReader::ranges(const std::string& path) {
+  std::vector<AddressRange> found;
+  for (const std::string& text : texts(path).value_or(std::vector<std::string>())) {
+    const auto range = AddressRange::parse(text);
+    if (!range) refuse(path, text + " is not an address or a CIDR range");
+    found.push_back(*range);
+  }
+  return found;
+}
+
 std::filesystem::path SettingsReader::file_path(std::string_view text) const {
   const std::filesystem::path path(text);
   return path.is_absolute() || file_.empty() ? path : std::filesystem::path(file_).parent_path() / path;

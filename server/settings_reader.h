@@ -33,6 +33,7 @@ class SettingsReader {
   std::optional<SecretSource> file(const std::string& path);       // the path of a file
   std::vector<SecretSource> files(const std::string& path);        // an array of such; ids count from 1
   std::vector<SecretSource> named_files(const std::string& path);  // an array of {id, file}
+  std::vector<AddressRange> ranges(const std::string& path);  // addresses and CIDR ranges; may be missing
   // An array of tables whose values are all texts.
   using Entry = std::map<std::string, std::string>;
   std::vector<Entry> entries(const std::string& path);

@@ -15,11 +15,13 @@ from replies import DOCUMENT
 from signing import callback_fields, signed_body
 from tokens import ALGORITHMS, SCOPES, SECRET, Keys, b64, bearer
 
-LONG = os.environ.get("RECHARGE_LONG") == "1"
 OPERATORS_ONLY = "/admin/"
 ROUTES = {(method.upper(), path): operation.get("security")
           for path, item in DOCUMENT.document["paths"].items() for method, operation in item.items()}
-ADMIN = '[admin]\nlisten = "127.0.0.1:0"\nbackup_dir = "/nowhere/backups"\n'
+
+
+def settings_with_operators(keys):
+    return keys.settings() + f'[admin]\nlisten = "127.0.0.1:0"\nbackup_dir = "{keys.folder / "backups"}"\n'
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def keys(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def jwt_server(start_module_server, keys):
-    return start_module_server(keys.settings() + ADMIN)
+    return start_module_server(settings_with_operators(keys))
 
 
 class Scene:
@@ -47,6 +49,9 @@ class Scene:
         if credited:
             expect(self.api.callback(order_id, amount="50.00"), 200, msg="Recharge succeeded")
         return order_id
+
+    def after_backups(self):
+        eventually(lambda: self.operators.request("GET", "/admin/backup", headers=self.admin)["backup"]["state"] != "running")
 
     def exception(self, account):
         """A payment of another amount, kept for review."""
@@ -84,7 +89,7 @@ REQUESTS = {
         f"/api/exceptions/{s.exception(a)}/resolve", {"action": "dismiss"}),
     ("GET", "/admin/status"): lambda s, a: ("/admin/status", None),
     ("GET", "/admin/backup"): lambda s, a: ("/admin/backup", None),
-    ("POST", "/admin/backup"): lambda s, a: ("/admin/backup", {"name": f"b{next(_numbers)}"}),
+    ("POST", "/admin/backup"): lambda s, a: s.after_backups() or ("/admin/backup", {"name": f"b{os.urandom(4).hex()}"}),
     ("POST", "/admin/checkpoint"): lambda s, a: ("/admin/checkpoint", ""),
     ("POST", "/admin/log_level"): lambda s, a: ("/admin/log_level", {"level": "info"}),
     ("GET", "/livez"): lambda s, a: ("/livez", None),
@@ -268,7 +273,7 @@ def test_a_server_that_takes_forged_tokens_is_noticed(tmp_path, keys, broken):
 
 @pytest.mark.parametrize("broken", ["ignoring_scopes", "ignoring_accounts"])
 def test_a_server_with_a_hole_in_the_matrix_is_noticed(tmp_path, keys, broken):
-    with running(tmp_path, keys.settings() + ADMIN, broken=broken) as daemon:
+    with running(tmp_path, settings_with_operators(keys), broken=broken) as daemon:
         must_fail(lambda: walk(Scene(daemon, keys)))
 
 

@@ -115,7 +115,7 @@ TEST_F(SettingsTest, RefusesWhatIsWrongAndSaysWhere) {
       {"another retention", "[store]\njournal_retention = \"7d\"\n", "must be one of all"},
       {"tokens without keys", "[auth]\nmode = \"jwt\"\n", "auth.keys"},
       {"TLS", "[tls]\ncertificate_file = \"a\"\n", "not in this build"},
-      {"rate limits", "[rate_limit]\nper_ip = 5\n", "not in this build"},
+      {"rate limits", "[rate_limit]\nper_ip = 5\n", "unknown key"},
       {"empty secret", "[callback]\nsecrets = [{id = \"a\", secret = \"\"}]\n", "must not be empty"},
       {"secret without a value", "[callback]\nsecrets = [{id = \"a\"}]\n", "either secret or secret_file"},
       {"secret id twice", "[callback]\nsecrets = [{id=\"a\", secret=\"x\"}, {id=\"a\", secret=\"y\"}]\n",

@@ -12,7 +12,6 @@
 #include <string>
 
 #include "server/http_server.h"
-#include "server/token_keys.h"
 #include "tests/server/fake_engine.h"
 
 namespace recharge {
@@ -31,7 +30,7 @@ class TestServer {
       : settings(std::move(given)), engine(std::move(answer)) {
     server = std::make_unique<HttpServer>(
         settings, engine, service,
-        Reloaded{load_key_rings(settings), OrderPolicy(settings), load_token_keys(settings.auth)});
+        Reloaded{load_key_rings(settings), OrderPolicy(settings), make_access_rules(settings)});
     service.is_ready = [this] { return !server->is_draining(); };
     server->start();
   }
