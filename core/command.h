@@ -16,6 +16,21 @@
 
 namespace recharge {
 
+// Members `only_account` are of whoever asks: where one is set, orders of all other accounts do not exist for
+// the command. They are not stored, for what was refused by them has left nothing.
+// What one account may place; zero: no limit. Judged by the account's own orders, newest first, of which no
+// more than kMaxExamined are looked at: who has placed more in the time that counts, is over any limit. Not
+// stored with the command, for an order that was placed has passed them.
+struct AccountLimits {
+  static constexpr std::uint32_t kMaxExamined = 1000;
+  static constexpr std::int64_t kDayMs = 86'400'000;
+
+  std::uint32_t max_pending = 0;
+  Money max_amount_a_day;  // of the orders of the last 24 hours that were not closed, failed or expired
+
+  bool empty() const noexcept { return max_pending == 0 && max_amount_a_day == Money(); }
+};
+
 struct PlaceOrder {
   OrderId order_id;  // fresh; its shard is the account's
   Account account;
@@ -28,6 +43,7 @@ struct PlaceOrder {
   IdempotencyKey idempotency_key;  // nil: the request had none
   Digest request_body{};           // set with the key
   std::int64_t idempotency_retention_ms = 0;
+  AccountLimits limits = {};
 };
 
 // The simulated gateway's payment: approves or declines at once.
@@ -36,6 +52,7 @@ struct SimulatePayment {
   GatewayName gateway;           // "simulated"
   TransactionId transaction_id;  // fresh
   bool approved = true;
+  Account only_account = {};
 };
 
 enum class LatePolicy : std::uint8_t { review = 0, credit = 1, refund = 2 };
@@ -67,6 +84,7 @@ ExceptionKey exception_key(const ReportPayment& payment, ExceptionKind kind);
 
 struct CloseOrder {
   OrderId order_id;
+  Account only_account = {};
 };
 
 struct ExpireOrder {
@@ -78,6 +96,7 @@ struct RequestRefund {
   RefundId refund_id;
   std::optional<Money> amount;  // none: the rest
   bool settle_now = true;       // the gateway needs no call of its own
+  Account only_account = {};
 };
 
 struct SettleRefund {
@@ -106,9 +125,11 @@ struct ResolveException {
 // first.
 struct ReadOrder {
   OrderId order_id;
+  Account only_account = {};
 };
 struct ExplainOrder {
   OrderId order_id;
+  Account only_account = {};
 };
 struct ReadBalance {
   Account account;

@@ -4,6 +4,7 @@
 
 #include <boost/container/static_vector.hpp>
 #include <initializer_list>
+#include <optional>
 
 #include "core/check.h"
 #include "core/transition.h"
@@ -40,6 +41,7 @@ class Decider {
 
  private:
   bool has_order() const noexcept { return records_.order != nullptr; }
+  bool has_order_for(const Account& only) const noexcept { return has_order() && is_visible(order_, only); }
   Time now() const noexcept { return at_.now; }
   void end(OutcomeCode code) noexcept { outcome_.code = code; }
   void show_order(OutcomeCode code) {
@@ -50,6 +52,8 @@ class Decider {
     outcome_.code = code;
     outcome_.shown = RefundAndOrder{refund, order_};
   }
+
+  std::optional<OutcomeCode> over_limits(const PlaceOrder& command) const noexcept;
 
   // Payments (payment_transition.cc).
   void report_success(const ReportPayment& command);

@@ -83,6 +83,11 @@ struct Order {
   bool is_overdue(Time now) const noexcept { return awaits_payment(status) && now > expires_at; }
 };
 
+// For whoever may see the orders of one account only; empty: of all.
+inline bool is_visible(const Order& order, const Account& only) noexcept {
+  return only.empty() || order.account == only;
+}
+
 enum class RefundStatus : std::uint8_t { pending = 0, succeeded = 1, failed = 2 };
 std::string_view to_text(RefundStatus status) noexcept;
 

@@ -3,6 +3,20 @@
 
 namespace recharge {
 
+// By the account's limits; none: within them.
+std::optional<OutcomeCode> Decider::over_limits(const PlaceOrder& command) const noexcept {
+  const AccountLimits& limits = command.limits;
+  const PlacedLately& placed = records_.placed_lately;
+  if (limits.max_pending > 0 && (placed.too_many || placed.pending >= limits.max_pending)) {
+    return OutcomeCode::too_many_pending;
+  }
+  if (limits.max_amount_a_day.is_positive()) {
+    const auto sum = add(placed.amount, command.amount);
+    if (placed.too_many || !sum || *sum > limits.max_amount_a_day) return OutcomeCode::day_amount_exceeded;
+  }
+  return std::nullopt;
+}
+
 void Decider::operator()(const PlaceOrder& command) {
   if (const auto* earlier = records_.idempotency;
       earlier != nullptr && now().ms - earlier->created_at.ms < command.idempotency_retention_ms) {
@@ -11,6 +25,7 @@ void Decider::operator()(const PlaceOrder& command) {
     return show_order(OutcomeCode::order_replayed);
   }
   RECHARGE_CHECK(command.amount.is_positive() && command.expire_after_ms > 0);
+  if (const auto refused = over_limits(command)) return end(*refused);
   OrderPlaced fact;
   fact.order.id = command.order_id;
   fact.order.account = command.account;
@@ -30,8 +45,8 @@ void Decider::operator()(const PlaceOrder& command) {
   show_order(OutcomeCode::order_placed);
 }
 
-void Decider::operator()(const CloseOrder&) {
-  if (!has_order()) return end(OutcomeCode::order_not_found);
+void Decider::operator()(const CloseOrder& command) {
+  if (!has_order_for(command.only_account)) return end(OutcomeCode::order_not_found);
   expire_if_overdue();
   if (awaits_payment(order_.status)) {
     auto change = order_change(OrderEvent::closed, OrderStatus::closed);
@@ -49,7 +64,7 @@ void Decider::operator()(const ExpireOrder&) {
 }
 
 void Decider::operator()(const RequestRefund& command) {
-  if (!has_order()) return end(OutcomeCode::order_not_found);
+  if (!has_order_for(command.only_account)) return end(OutcomeCode::order_not_found);
   expire_if_overdue();
   if (const auto* earlier = records_.refund) {
     if (command.amount && *command.amount != earlier->amount) return end(OutcomeCode::idempotency_mismatch);

@@ -38,6 +38,8 @@ enum class OutcomeCode : std::uint8_t {
   stale_signature,       // outside the tolerance; a success is kept as an exception
   gateway_mismatch,      // the order is bound to another gateway
   idempotency_mismatch,  // the same key or id with another content
+  too_many_pending,      // orders of the account that wait for their payment
+  day_amount_exceeded,   // by the orders that the account placed within a day
   invalid_state,
   payment_declined,
   refund_exceeds_payment,

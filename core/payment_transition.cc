@@ -42,7 +42,7 @@ void Decider::take_evidence(OrderChanged& change, const ReportPayment& command) 
 }
 
 void Decider::operator()(const SimulatePayment& command) {
-  if (!has_order()) return end(OutcomeCode::order_not_found);
+  if (!has_order_for(command.only_account)) return end(OutcomeCode::order_not_found);
   expire_if_overdue();
   if (order_.status == OrderStatus::paid || is_credited(order_.status))
     return show_order(OutcomeCode::payment_simulated);

@@ -1,5 +1,7 @@
 #include "core/records.h"
 
+#include <algorithm>
+
 namespace recharge {
 namespace {
 
@@ -22,14 +24,47 @@ struct Gatherer {
     return {};
   }
 
+  // The replayed order comes last: a source may keep no more than the order that was read last.
   Done operator()(const PlaceOrder& command) {
-    if (!command.idempotency_key.is_nil()) {
-      RECHARGE_FETCH(records.idempotency, source.idempotency(command.idempotency_key));
-      if (records.idempotency != nullptr) {
-        RECHARGE_FETCH(records.order, source.order(records.idempotency->order_id));
-      }
-    }
     RECHARGE_FETCH(records.account, source.account(command.account));
+    if (!command.limits.empty() && records.account != nullptr) {
+      if (auto done = count_placed(command, records.account->newest_order); !done) return done;
+    }
+    if (command.idempotency_key.is_nil()) return {};
+    RECHARGE_FETCH(records.idempotency, source.idempotency(command.idempotency_key));
+    if (records.idempotency != nullptr) {
+      RECHARGE_FETCH(records.order, source.order(records.idempotency->order_id));
+    }
+    return {};
+  }
+
+  // A pending order counts while it can be paid, an amount for a day; older ones end the search.
+  Done count_placed(const PlaceOrder& command, OrderId at) {
+    const Time now = command.order_id.time();
+    const std::int64_t matters_ms =
+        std::max(command.limits.max_pending > 0 ? command.expire_after_ms : 0,
+                 command.limits.max_amount_a_day.is_positive() ? AccountLimits::kDayMs : 0);
+    PlacedLately& placed = records.placed_lately;
+    for (std::uint32_t examined = 0; !at.is_nil(); ++examined) {
+      const Order* order = nullptr;
+      RECHARGE_FETCH(order, source.order(at));
+      if (order == nullptr) return Errc::damaged;
+      const std::int64_t age_ms = now.ms - order->created_at().ms;
+      if (age_ms >= matters_ms) return {};
+      if (examined == AccountLimits::kMaxExamined) {
+        placed.too_many = true;
+        return {};
+      }
+      const bool ended = order->is_overdue(now) || order->status == OrderStatus::failed ||
+                         order->status == OrderStatus::closed || order->status == OrderStatus::expired;
+      if (order->status == OrderStatus::pending && !ended) ++placed.pending;
+      if (!ended && age_ms < AccountLimits::kDayMs) {
+        const auto sum = add(placed.amount, order->amount);
+        placed.too_many = placed.too_many || !sum;
+        if (sum) placed.amount = *sum;
+      }
+      at = order->previous;
+    }
     return {};
   }
 

@@ -50,6 +50,13 @@ class RecordSink {
   virtual void put(const IdempotencyRecord& record) noexcept = 0;
 };
 
+// What an account has placed lately, as far as its limits ask for it.
+struct PlacedLately {
+  std::uint32_t pending = 0;
+  Money amount;           // within a day, of orders that still count
+  bool too_many = false;  // to look at them all
+};
+
 // What one command is decided on. Null: no such record, or the command does not need it.
 struct Records {
   const Order* order = nullptr;
@@ -60,6 +67,7 @@ struct Records {
   const IdempotencyRecord* idempotency = nullptr;
   const PaymentException* exception = nullptr;                  // the one that the command names
   std::array<const PaymentException*, kExceptionKinds> kept{};  // of the reported payment, by kind
+  PlacedLately placed_lately;                                   // where the command has limits
 };
 
 // Finds the records that a change needs, in key order: the order, then its account, then what hangs on them.

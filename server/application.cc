@@ -14,7 +14,9 @@
 #include "server/exit_code.h"
 #include "server/http_server.h"
 #include "server/log.h"
+#include "server/operator_desk.h"
 #include "server/signals.h"
+#include "server/token_keys.h"
 
 namespace recharge {
 namespace {
@@ -31,6 +33,7 @@ class Application {
   void prepare();
   void limit_connections(unsigned threads);
   void open();
+  void open_desk();
   void announce();
   void reload();
   int drain();
@@ -44,8 +47,16 @@ class Application {
   ServiceState service_;
   OpenedEngine opened_;
   std::vector<std::string> gate_names_;
+  std::shared_ptr<Allowances> allowances_;  // the same ones after a reload
+  std::unique_ptr<OperatorDesk> desk_;
   std::unique_ptr<HttpServer> server_;
 };
+
+// What a reload reads again. Throws SettingsError.
+Reloaded read_reloaded(const Settings& settings, std::shared_ptr<Allowances> allowances = nullptr) {
+  return {load_key_rings(settings), OrderPolicy(settings),
+          make_access_rules(settings, std::move(allowances))};
+}
 
 std::string monotonic_us() {
   timespec now{};
@@ -56,6 +67,7 @@ std::string monotonic_us() {
 void Application::prepare() {
   settings_ = load_settings(line_.flags, process_environment());
   if (!settings_.needs_generated_secret()) load_key_rings(settings_);  // refused before the folder is touched
+  load_token_keys(settings_.auth);
   start_log(settings_.log);
 }
 
@@ -67,7 +79,8 @@ void Application::limit_connections(unsigned threads) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::getrlimit(RLIMIT_NOFILE, &limit);
-  const std::uint64_t own = kForTheStore + kForAThread * threads;
+  const std::uint64_t own = kForTheStore + kForAThread * threads + kReservedConnections +
+                            (settings_.admin.listen ? kMaxOperators + 1 : 0);
   const std::uint64_t left = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
   if (left >= settings_.server.max_connections) return;
   settings_.server.max_connections = static_cast<unsigned>(left);
@@ -86,13 +99,34 @@ void Application::open() {
     log_info("callbacks are verified by " +
              std::filesystem::absolute(callback_secret_file(settings_)).string());
   }
-  const KeyRings keys = load_key_rings(settings_);
-  for (const GatewayKeys& gate : keys.gateways) gate_names_.push_back(gate.gateway);
-  server_ = std::make_unique<HttpServer>(settings_, *opened_.engine, service_, keys);
+  const Reloaded first = read_reloaded(settings_);
+  allowances_ = first.access.allowances;
+  for (const GatewayKeys& gate : first.keys.gateways) gate_names_.push_back(gate.gateway);
+  server_ = std::make_unique<HttpServer>(settings_, *opened_.engine, service_, first);
   service_.is_ready = [this] { return !server_->is_draining(); };
   service_.ledger_balanced = opened_.ledger_balanced;
   service_.metrics_page = [this] { return metrics_page(); };
+  if (settings_.admin.listen) open_desk();
   server_->start();
+}
+
+void Application::open_desk() {
+  OperatorDesk::Sources sources;
+  sources.readiness = [this] {
+    return Readiness{!server_->is_draining(), opened_.ledger_balanced(), opened_.store_writable()};
+  };
+  sources.storage = opened_.metrics;
+  sources.connections = [this] {
+    std::uint64_t open = 0;
+    for (const ThreadMetrics* thread : server_->metrics()) open += thread->connections.get();
+    return open;
+  };
+  sources.checkpoint = opened_.checkpoint;
+  sources.data_dir = settings_.store.data_dir.string();
+  sources.backup_dir = settings_.admin.backup_dir.string();
+  sources.threads = opened_.engine->threads();
+  desk_ = std::make_unique<OperatorDesk>(std::move(sources));
+  service_.desk = desk_.get();
 }
 
 std::string Application::metrics_page() const {
@@ -109,6 +143,9 @@ void Application::announce() {
   std::printf("recharged listening on http://%s\n", address.c_str());
   std::fflush(stdout);
   log_info("listening on " + address + " with " + std::to_string(opened_.engine->threads()) + " threads");
+  if (const auto& operators = server_->operators_address()) {
+    log_info("operators are listened to on " + operators->to_text());
+  }
   sd_notify(0, "READY=1");
 }
 
@@ -118,12 +155,14 @@ void Application::reload() {
   try {
     Settings fresh = load_settings(line_.flags, process_environment());
     fresh.store.data_dir = settings_.store.data_dir;
-    auto reloaded = std::make_shared<const Reloaded>(Reloaded{load_key_rings(fresh), OrderPolicy(fresh)});
+    auto reloaded = std::make_shared<const Reloaded>(read_reloaded(fresh, allowances_));
+    allowances_ = reloaded->access.allowances;
     const auto& gateways = reloaded->keys.gateways;
     const bool same_gates =
         std::equal(gateways.begin(), gateways.end(), gate_names_.begin(), gate_names_.end(),
                    [](const auto& k, const auto& n) { return k.gateway == n; });
     if (!same_gates) throw SettingsError("gateways were added or removed, which needs a start");
+    if (fresh.auth.mode != settings_.auth.mode) throw SettingsError("auth.mode changed, which needs a start");
     server_->take_over(std::move(reloaded));
     set_log_level(fresh.log.level);
     log_info("settings reloaded");
@@ -142,6 +181,7 @@ int Application::drain() {
   server_.reset();
   if (opened_.close) opened_.close();
   if (signals_.fatal_within(0)) die();
+  desk_.reset();  // waits for a backup that is going on: nothing else does by now
   opened_.engine.reset();
   log_info("stopped");
   stop_log();
@@ -182,6 +222,7 @@ int fail(int code, const std::exception& error) {
 int check_config(const CommandLine& line) {
   const Settings settings = load_settings(line.flags, process_environment());
   Settings given = settings;
+  load_token_keys(given.auth);
   if (given.needs_generated_secret()) return kExitClean;  // its secret is made at the start
   load_key_rings(given);
   return kExitClean;

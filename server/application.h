@@ -25,6 +25,8 @@ struct OpenedEngine {
   std::unique_ptr<Engine> engine;
   std::function<StorageMetrics()> metrics;  // on any thread
   std::function<bool()> ledger_balanced;    // likewise; false: changes are refused
+  std::function<bool()> store_writable;     // likewise; false: the disk is full
+  std::function<void()> checkpoint;         // likewise; begins one soon
   std::function<void()> close;              // after the io threads ended: what was acknowledged is on disk
 };
 

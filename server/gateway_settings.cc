@@ -135,6 +135,7 @@ GatewaySettings read_gateway(SettingsReader& reader, const std::string& name) {
       gateway.secrets = section.needed_files("secret_files");
       break;
   }
+  gateway.allow_from = reader.ranges(path + ".allow_from");
   return gateway;
 }
 

@@ -22,11 +22,14 @@
 
 namespace recharge {
 
+class OperatorDesk;
+
 // What all io threads share, and read only.
 struct ServiceState {
   std::function<std::string()> metrics_page;
   std::function<bool()> is_ready;  // not draining
   std::function<bool()> ledger_balanced;
+  OperatorDesk* desk = nullptr;  // there where operators are listened to
 };
 
 struct HandlerContext {
@@ -41,6 +44,7 @@ struct HandlerContext {
   RandomSource random;
   std::string scratch;
   OrderPolicy policy = OrderPolicy(settings);  // replaced by a reload
+  std::string_view token_subject = {};         // of the request that is begun; empty: none
 };
 
 enum class Step { reply, submit };
@@ -90,6 +94,12 @@ Step list_exceptions(const Request&, std::string_view, HandlerContext&, Operatio
 void show_exceptions(const Operation&, HandlerContext&, Reply&);
 Step resolve_exception(const Request&, std::string_view exception, HandlerContext&, Operation&, Reply&);
 void show_exception(const Operation&, HandlerContext&, Reply&);
+
+Step show_status(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+Step change_log_level(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+Step checkpoint_now(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+Step begin_backup(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+Step show_backup(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
 
 Step livez(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
 Step readyz(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);

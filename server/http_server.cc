@@ -89,14 +89,20 @@ std::vector<OpenSocket> open_listeners(ListenAddress& address, unsigned count) {
 
 }  // namespace
 
-HttpServer::HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const KeyRings& keys)
+HttpServer::HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const Reloaded& first)
     : shared_(settings, engine, service), address_(settings.server.listen) {
   const unsigned count = engine.threads();
   shared_.control_fds.resize(count, -1);
   std::vector<OpenSocket> listeners = open_listeners(address_, count);
   for (unsigned i = 0; i < count; ++i) {
-    io_threads_.push_back(std::make_unique<IoThread>(shared_, i, listeners[i].get(), keys));
+    io_threads_.push_back(std::make_unique<IoThread>(shared_, i, listeners[i].get(), first));
     listeners[i].release();
+  }
+  if (settings.admin.listen) {
+    operators_address_ = settings.admin.listen;
+    OpenSocket operators = std::move(open_listeners(*operators_address_, 1).front());
+    io_threads_.front()->listen_to_operators(operators.get());
+    operators.release();
   }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -20,10 +21,12 @@ class ListenError : public std::runtime_error {
 
 class HttpServer {
  public:
-  HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const KeyRings& keys);
+  HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const Reloaded& first);
   ~HttpServer();
 
   const ListenAddress& address() const noexcept { return address_; }  // with the port that was picked
+  // Of operators; where the settings have it.
+  const std::optional<ListenAddress>& operators_address() const noexcept { return operators_address_; }
   void start();
   bool is_draining() const noexcept { return shared_.draining.load(std::memory_order_relaxed); }
   void begin_drain();
@@ -35,6 +38,7 @@ class HttpServer {
  private:
   SharedState shared_;
   ListenAddress address_;
+  std::optional<ListenAddress> operators_address_;
   std::vector<std::unique_ptr<IoThread>> io_threads_;
   std::vector<std::thread> threads_;
   std::atomic<unsigned> running_{0};

@@ -32,36 +32,45 @@ void read_empty(int fd) noexcept {
   [[maybe_unused]] const ssize_t ignored = ::read(fd, &count, sizeof count);
 }
 
-}  // namespace
-
-// The io_context is told that one thread alone uses it, all its functions included: other threads write to an
-// eventfd.
-IoThread::IoThread(SharedState& shared, unsigned index, int listener, const KeyRings& keys)
-    : shared_(shared),
-      index_(index),
-      io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE),
-      sockets_(io_),
-      acceptor_(io_.get_executor()),
-      accept_pause_(io_.get_executor()),
-      engine_wake_(io_.get_executor(), duplicate(shared.engine.wake_fd(index))),
-      control_(io_.get_executor(), ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      context_{shared.settings, shared.account_pattern, shared.engine, index,          metrics_,
-               shared.service,  make_gates(keys),       JsonReader(),  RandomSource(), {}} {
+asio::ip::tcp protocol_of(int listener) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   if (::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     throw std::runtime_error("getsockname failed");
   }
-  const bool six = address.ss_family == AF_INET6;
-  acceptor_.assign(six ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), listener);
+  return address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+}
+
+}  // namespace
+
+// The io_context is told that one thread alone uses it, all its functions included: other threads write to an
+// eventfd.
+IoThread::IoThread(SharedState& shared, unsigned index, int listener, const Reloaded& first)
+    : shared_(shared),
+      index_(index),
+      io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE),
+      sockets_(io_),
+      acceptor_(io_.get_executor()),
+      operators_(io_.get_executor()),
+      accept_pause_(io_.get_executor()),
+      operators_pause_(io_.get_executor()),
+      engine_wake_(io_.get_executor(), duplicate(shared.engine.wake_fd(index))),
+      control_(io_.get_executor(), ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      context_{shared.settings, shared.account_pattern, shared.engine, index,          metrics_,
+               shared.service,  make_gates(first.keys), JsonReader(),  RandomSource(), {}},
+      access_(first.access, metrics_) {
+  acceptor_.assign(protocol_of(listener), listener);
   shared_.control_fds[index] = control_.native_handle();
   look_at_clock();
 }
 
 IoThread::~IoThread() = default;
 
+void IoThread::listen_to_operators(int listener) { operators_.assign(protocol_of(listener), listener); }
+
 void IoThread::run() {
   start(accept());
+  if (operators_.is_open()) start(accept_operators());
   start(watch_engine());
   start(watch_control());
   look_at_clock();
@@ -119,28 +128,34 @@ void IoThread::look_at_clock() noexcept {
 
 Task<void> IoThread::accept() {
   while (!draining_) {
-    const unsigned open = shared_.connections.load(std::memory_order_relaxed);
-    if (open >= settings().server.max_connections) {
-      co_await pause_accepting();
+    if (!has_room()) {
+      co_await pause_accepting(accept_pause_);
       continue;
     }
     const auto [error] = co_await acceptor_.async_wait(Acceptor::wait_read, kAwait);
     if (error) continue;  // it was closed, to drain
-    const int failure = accept_sessions(
-        std::min(kMaxAccepted, static_cast<unsigned>(settings().server.max_connections - open)));
+    const int failure = accept_sessions(acceptor_, Door::clients, kMaxAccepted);
     if (failure != 0) {
       log_warning(std::string("accepting is paused: ") + std::strerror(failure));
-      co_await pause_accepting();
+      co_await pause_accepting(accept_pause_);
     }
   }
 }
 
-// Until at_most are open, or none waits: zero; or the error that keeps it from taking more.
-int IoThread::accept_sessions(unsigned at_most) {
-  while (at_most > 0) {
-    const int fd = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+// For another client, the reserve included.
+bool IoThread::has_room() const noexcept {
+  return shared_.connections.load(std::memory_order_relaxed) <
+         settings().server.max_connections + kReservedConnections;
+}
+
+// Until at_most are open, none waits, or there is no room (looked at again for each, for other threads
+// accept, too; what waits when draining begins was promised an answer): zero; or the error that keeps it from
+// taking more.
+int IoThread::accept_sessions(Acceptor& acceptor, Door door, unsigned at_most) {
+  while (at_most > 0 && (door == Door::operators || draining_ || has_room())) {
+    const int fd = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      open_session(fd);
+      open_session(fd, door);
       --at_most;
     } else if (errno == EAGAIN) {
       return 0;
@@ -151,10 +166,24 @@ int IoThread::accept_sessions(unsigned at_most) {
   return 0;
 }
 
-Task<void> IoThread::pause_accepting() {
+// Whatever clients do, operators get in.
+Task<void> IoThread::accept_operators() {
+  while (!draining_) {
+    if (operator_sessions_ >= kMaxOperators) {
+      co_await pause_accepting(operators_pause_);
+      continue;
+    }
+    const auto [error] = co_await operators_.async_wait(Acceptor::wait_read, kAwait);
+    if (error) continue;  // it was closed, to drain
+    const int failure = accept_sessions(operators_, Door::operators, kMaxOperators - operator_sessions_);
+    if (failure != 0) co_await pause_accepting(operators_pause_);
+  }
+}
+
+Task<void> IoThread::pause_accepting(Timer& timer) {
   metrics_.accept_pauses.add();
-  accept_pause_.expires_after(std::chrono::milliseconds(kAcceptPauseMs));
-  co_await accept_pause_.async_wait(kAwait);
+  timer.expires_after(std::chrono::milliseconds(kAcceptPauseMs));
+  co_await timer.async_wait(kAwait);
 }
 
 Task<void> IoThread::watch_engine() {
@@ -174,14 +203,28 @@ Task<void> IoThread::watch_control() {
   }
 }
 
-void IoThread::open_session(int fd) {
+// One more than may be: probes and metrics get in all the same.
+bool IoThread::is_reserved(Door door) const noexcept {
+  return door == Door::clients &&
+         shared_.connections.load(std::memory_order_relaxed) >= settings().server.max_connections;
+}
+
+void IoThread::open_session(int fd, Door door) {
+  const NetAddress peer = peer_address(fd);
+  const bool counted = door == Door::clients && !contains(settings().server.trusted_proxies, peer);
+  if (counted && !shared_.clients.enter(peer)) {
+    metrics_.turned_away.add();
+    ::close(fd);
+    return;
+  }
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  Session* session = new Session(*this, fd);
+  Session* session = new Session(*this, fd, {door, peer, counted, is_reserved(door)});
   session->next = sessions_;
   if (sessions_ != nullptr) sessions_->previous = session;
   sessions_ = session;
-  shared_.connections.fetch_add(1, std::memory_order_relaxed);
+  if (door == Door::clients) shared_.connections.fetch_add(1, std::memory_order_relaxed);
+  if (door == Door::operators) ++operator_sessions_;
   metrics_.connections.add();
   metrics_.accepted.add();
   if (!sockets_.add(fd, *session)) {
@@ -196,8 +239,11 @@ void IoThread::retire(Session& session) noexcept {
   if (session.previous != nullptr) session.previous->next = session.next;
   if (session.next != nullptr) session.next->previous = session.previous;
   if (sessions_ == &session) sessions_ = session.next;
+  const Entry& entry = session.entry();
+  if (entry.counted) shared_.clients.leave(entry.peer);
+  if (entry.door == Door::clients) shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  if (entry.door == Door::operators) --operator_sessions_;
   delete &session;
-  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
   metrics_.connections.subtract();
 }
 
@@ -284,6 +330,7 @@ void IoThread::take_orders() {
   if (reloaded) {
     context_.gates = make_gates(reloaded->keys);
     context_.policy = reloaded->policy;
+    access_.take_over(reloaded->access);
   }
   if (shared_.draining.load(std::memory_order_acquire) && !draining_) begin_drain();
 }
@@ -292,10 +339,12 @@ void IoThread::begin_drain() {
   draining_ = true;
   drain_end_ms_ = now_ms() + settings().server.drain_timeout_ms;
   // What is in the queue already was promised an answer.
-  accept_sessions(kListenBacklog);
+  accept_sessions(acceptor_, Door::clients, kListenBacklog);
   boost::system::error_code error;
   acceptor_.close(error);
+  operators_.close(error);
   accept_pause_.cancel();
+  operators_pause_.cancel();
   for (Session* session = sessions_; session != nullptr; session = session->next) session->drain();
 }
 

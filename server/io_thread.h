@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "server/access.h"
 #include "server/async.h"
+#include "server/connection_counts.h"
 #include "server/exchange.h"
 #include "server/handler.h"
 #include "server/session.h"
@@ -20,6 +22,8 @@ namespace recharge {
 constexpr unsigned kMaxBatch = 256;    // handlers of Asio before the engine's turn
 constexpr unsigned kMaxAccepted = 64;  // connections taken before the others' turn
 constexpr int kListenBacklog = 4096;
+constexpr unsigned kReservedConnections = 16;  // beyond max_connections: for probes and metrics alone
+constexpr unsigned kMaxOperators = 32;         // their connections, beside those of clients
 constexpr std::int64_t kSweepMs = 100;         // deadlines are looked at this often
 constexpr std::int64_t kAcceptPauseMs = 100;   // when there are no descriptors left, or too many connections
 constexpr std::int64_t kCutBeforeEndMs = 500;  // half-received requests are answered before draining must end
@@ -28,12 +32,17 @@ constexpr std::int64_t kCutBeforeEndMs = 500;  // half-received requests are ans
 struct Reloaded {
   KeyRings keys;
   OrderPolicy policy;
+  AccessRules access;
 };
 
 // What the io threads of a server share.
 struct SharedState {
   SharedState(const Settings& s, Engine& e, ServiceState& v)
-      : settings(s), engine(e), service(v), account_pattern(s.account_pattern) {}
+      : settings(s),
+        engine(e),
+        service(v),
+        account_pattern(s.account_pattern),
+        clients(s.server.max_connections_per_address) {}
   const Settings& settings;
   Engine& engine;
   ServiceState& service;
@@ -41,13 +50,16 @@ struct SharedState {
   std::atomic<bool> draining{false};
   std::atomic<unsigned> connections{0};
   std::atomic<unsigned> quiet_threads{0};  // draining, and nothing left of their own
-  std::vector<int> control_fds;            // an eventfd for each thread
+  ConnectionCounts clients;
+  std::vector<int> control_fds;  // an eventfd for each thread
 };
 
 class IoThread {
  public:
   // listener: a bound and listening socket, taken over.
-  IoThread(SharedState& shared, unsigned index, int listener, const KeyRings& keys);
+  IoThread(SharedState& shared, unsigned index, int listener, const Reloaded& first);
+  // A second one, of operators; before run().
+  void listen_to_operators(int listener);
   ~IoThread();
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
@@ -65,6 +77,7 @@ class IoThread {
   Engine& engine() noexcept { return shared_.engine; }
   unsigned index() const noexcept { return index_; }
   HandlerContext& context() noexcept { return context_; }
+  Access& access() noexcept { return access_; }
   ExchangeStock& stock() noexcept { return stock_; }
   Reply& reply() noexcept { return reply_; }
   std::string& parameter() noexcept { return parameter_; }
@@ -79,12 +92,15 @@ class IoThread {
 
  private:
   Task<void> accept();
-  Task<void> pause_accepting();
+  Task<void> accept_operators();
+  Task<void> pause_accepting(Timer& timer);
   Task<void> watch_engine();
   Task<void> watch_control();
   void start(Task<void> task);
-  int accept_sessions(unsigned at_most);
-  void open_session(int fd);
+  int accept_sessions(Acceptor& acceptor, Door door, unsigned at_most);
+  void open_session(int fd, Door door);
+  bool has_room() const noexcept;
+  bool is_reserved(Door door) const noexcept;
   void resume_sessions() noexcept;
   void look_at_clock() noexcept;
   void flush_marked() noexcept;
@@ -99,11 +115,14 @@ class IoThread {
   boost::asio::io_context io_;
   SocketPoller sockets_;
   Acceptor acceptor_;
+  Acceptor operators_;
   Timer accept_pause_;
+  Timer operators_pause_;
   Descriptor engine_wake_;
   Descriptor control_;
   ThreadMetrics metrics_;
   HandlerContext context_;
+  Access access_;
   ExchangeStock stock_;
   Reply reply_;
   std::string parameter_;
@@ -114,6 +133,7 @@ class IoThread {
   std::int64_t next_report_ms_ = 0;
   std::uint64_t reported_refusals_ = 0;
   Session* sessions_ = nullptr;
+  unsigned operator_sessions_ = 0;
   std::vector<Session*> marked_;
   std::vector<Session*> resumed_;
   std::vector<Operation*> resubmitted_;

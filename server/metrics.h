@@ -12,12 +12,13 @@
 #include <vector>
 
 #include "core/outcome.h"
+#include "server/limit_class.h"
 
 namespace recharge {
 
-constexpr std::size_t kMaxRoutes = 24;    // of the table, and one for unknown paths
+constexpr std::size_t kMaxRoutes = 40;    // of the table, and one for unknown paths
 constexpr std::size_t kMaxGateways = 32;  // with a series of their own; further ones share the last
-constexpr std::array<unsigned, 16> kStatusCodes = {200, 400, 403, 404, 405, 408, 409, 411,
+constexpr std::array<unsigned, 17> kStatusCodes = {200, 400, 401, 403, 404, 405, 408, 409, 411,
                                                    413, 414, 415, 422, 429, 431, 500, 503};
 // Upper bounds of the request durations, in microseconds.
 constexpr std::array<std::uint32_t, 15> kDurationBounds_us = {
@@ -67,16 +68,25 @@ class ThreadMetrics {
   };
   std::array<RouteCounters, kMaxRoutes> routes;
   std::array<std::array<Counter, kCallbackResults>, kMaxGateways> callbacks;
+  // Requests refused with 429: by class, for their address and for their account.
+  std::array<std::array<Counter, 2>, kLimitClasses> limited;
   Counter connections;    // open now
   Counter accepted;       // ever
   Counter accept_pauses;  // for want of descriptors, or at the limit of connections
   Counter timed_out;      // connections closed at a deadline
+  Counter turned_away;    // connections of an address that had too many
 };
 
 struct HistogramSnapshot {
   std::vector<double> bounds;         // upper, rising
   std::vector<std::uint64_t> counts;  // of each bucket by itself, and one more for what lies above
   double sum = 0;
+
+  std::uint64_t count() const noexcept {
+    std::uint64_t all = 0;
+    for (const std::uint64_t bucket : counts) all += bucket;
+    return all;
+  }
 };
 
 // What the store and the engine tell; whoever provides it fills all of it.

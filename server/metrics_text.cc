@@ -175,6 +175,23 @@ void write_connections(Page& page, const MetricsSources& sources) {
   page.family("recharge_connections_timed_out_total", "Connections closed at a deadline.",
               MetricType::Counter);
   page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.timed_out; }));
+  page.family("recharge_connections_turned_away_total", "Connections of an address that had too many.",
+              MetricType::Counter);
+  page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.turned_away; }));
+}
+
+void write_limits(Page& page, const MetricsSources& sources) {
+  page.family("recharge_rate_limited_total", "Requests refused with 429, by class.", MetricType::Counter);
+  constexpr std::string_view kBy[] = {"address", "account"};
+  for (std::size_t limit = 1; limit < kLimitClasses; ++limit) {
+    for (std::size_t by = 0; by < std::size(kBy); ++by) {
+      const auto count =
+          sum(sources, [&](const ThreadMetrics& t) -> const Counter& { return t.limited[limit][by]; });
+      if (count == 0) continue;
+      page.value({{"class", std::string(kLimitClassNames[limit])}, {"by", std::string(kBy[by])}},
+                 static_cast<double>(count));
+    }
+  }
 }
 
 }  // namespace
@@ -187,6 +204,7 @@ std::string metrics_text(const MetricsSources& sources) {
   write_callbacks(page, sources);
   write_storage(page, sources.storage);
   write_connections(page, sources);
+  write_limits(page, sources);
   page.family("recharge_log_dropped_total", "Log lines dropped because the queue was full.",
               MetricType::Counter);
   page.value({}, static_cast<double>(sources.dropped_log_lines));

@@ -75,6 +75,8 @@ OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsig
     return metrics;
   };
   result.ledger_balanced = [engine] { return engine->ledger_balanced(); };
+  result.store_writable = [engine] { return !engine->storage_full(); };
+  result.checkpoint = [engine] { engine->ask_for_checkpoint(); };
   result.close = [engine, scrubber] {
     scrubber->stop();
     engine->io_threads_ended();

@@ -27,7 +27,7 @@ bool read_key(const Request& request, PlaceOrder& command, const HandlerContext&
     reply.invalid_request("Idempotency-Key: must be 1 to 255 printable characters, once");
     return false;
   }
-  command.idempotency_key = IdempotencyKey::make(command.account.view(), {}, key);
+  command.idempotency_key = IdempotencyKey::make(command.account.view(), context.token_subject, key);
   command.request_body = digest_of(request.body);
   command.idempotency_retention_ms = context.settings.orders.idempotency_retention_ms;
   return true;
@@ -59,6 +59,7 @@ Step place_order(const Request& request, std::string_view, HandlerContext& conte
   command.subject = *subject;
   command.currency = context.settings.orders.currency;
   command.expire_after_ms = context.policy.expire_after_ms;
+  command.limits = context.policy.account_limits;
   command.order_id = context.engine.fresh_order_id(context.thread, context.engine.shard_of(account_text));
   return Step::submit;
 }

@@ -30,6 +30,8 @@ void Reply::clear() noexcept {
   error = {};
   message.clear();
   allow = {};
+  headers.clear();
+  retry_after_s = kRetryAfterSeconds;
   retry_after = replayed = close = false;
 }
 
@@ -57,8 +59,9 @@ void render(Reply& reply, const ReplyFrame& frame, std::string& out) {
   if (!reply.allow.empty()) out.append("\r\nAllow: ").append(reply.allow);
   if (reply.retry_after) {
     out.append("\r\nRetry-After: ");
-    append_number(out, kRetryAfterSeconds);
+    append_number(out, reply.retry_after_s);
   }
+  if (!reply.headers.empty()) out.append("\r\n").append(reply.headers, 0, reply.headers.size() - 2);
   if (reply.replayed) out.append("\r\nIdempotency-Replayed: true");
   if (frame.close || reply.close) {
     out.append("\r\nConnection: close");
@@ -75,6 +78,8 @@ std::string_view reason_phrase(unsigned status) noexcept {
       return "OK";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
     case 403:
       return "Forbidden";
     case 404:

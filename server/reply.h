@@ -23,9 +23,11 @@ struct Reply {
   std::string_view error;  // the stable name of a failure; then `message` makes the body
   std::string message;
   std::string_view allow;    // with 405
+  std::string headers;       // further header lines, each with its end
   bool retry_after = false;  // with 429 and 503
-  bool replayed = false;     // the first reply to an Idempotency-Key again
-  bool close = false;        // the connection ends after it
+  unsigned retry_after_s = kRetryAfterSeconds;
+  bool replayed = false;  // the first reply to an Idempotency-Key again
+  bool close = false;     // the connection ends after it
 
   void clear() noexcept;
   void fail(unsigned code, std::string_view slug, std::string_view text);

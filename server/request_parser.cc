@@ -1,5 +1,6 @@
 #include "server/request_parser.h"
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/basic_parser.hpp>
@@ -68,6 +69,9 @@ class HeaderHandler final : public http::basic_parser<true> {
       case http::field::content_encoding:
         ++parser_.encodings_, spans.content_encoding = span(value);
         return;
+      case http::field::authorization:
+        ++parser_.authorizations_, spans.authorization = span(value);
+        return;
       case http::field::expect:
         parser_.expects_continue_ = iequals(value, "100-continue");
         return;
@@ -95,6 +99,8 @@ class HeaderHandler final : public http::basic_parser<true> {
     } else if (iequals(name, "x-request-id")) {
       ++parser_.request_ids_;
       spans.request_id = span(value);
+    } else if (iequals(name, "x-forwarded-for")) {
+      spans.forwarded[parser_.forwarded_++ % kMaxForwardedLines] = span(value);
     } else if (iequals(name, "idempotency-key")) {
       ++parser_.keys_;
       spans.idempotency_key = span(value);
@@ -357,6 +363,13 @@ void RequestParser::finish(const char* data) noexcept {
   request_.body = {data + header_bytes_, length_};
   request_.header_lines = {data + start_, header_bytes_ - start_};
   if (request_ids_ == 1) request_.request_id = spans_.request_id.in(data);
+  request_.authorization = spans_.authorization.in(data);
+  request_.authorization_repeated = authorizations_ > 1;
+  const std::size_t lines = std::min<std::size_t>(forwarded_, kMaxForwardedLines);
+  for (std::size_t i = 0; i < lines; ++i) {
+    request_.forwarded_lines[i] = spans_.forwarded[(forwarded_ - lines + i) % kMaxForwardedLines].in(data);
+  }
+  request_.forwarded_count = static_cast<std::uint8_t>(lines);
   request_.has_idempotency_key = keys_ > 0;
   request_.idempotency_key_repeated = keys_ > 1;
   request_.idempotency_key = spans_.idempotency_key.in(data);

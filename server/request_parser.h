@@ -5,6 +5,7 @@
 // RFC 9112.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -68,7 +69,8 @@ class RequestParser {
   };
   struct Spans {
     Span target, host, request_id, idempotency_key, webhook_id, webhook_timestamp, webhook_signature;
-    Span content_length, transfer_encoding, content_encoding;
+    std::array<Span, kMaxForwardedLines> forwarded;  // a ring
+    Span content_length, transfer_encoding, content_encoding, authorization;
   };
   friend class HeaderHandler;
 
@@ -100,6 +102,7 @@ class RequestParser {
   std::size_t trailer_bytes_ = 0;
   std::uint32_t lines_ = 0;
   std::uint16_t hosts_ = 0, lengths_ = 0, codings_ = 0, request_ids_ = 0, keys_ = 0, encodings_ = 0;
+  std::uint16_t authorizations_ = 0, forwarded_ = 0;
   bool expects_continue_ = false;
   State state_ = State::header;
 };

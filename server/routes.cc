@@ -6,28 +6,51 @@ namespace recharge {
 namespace {
 
 constexpr Route kRoutes[] = {
-    {Method::post, "/api/payment_callback", Scope::signature, true, payment_callback, acknowledge_callback},
-    {Method::post, "/api/place_order", Scope::orders_write, false, place_order, show_placed_order},
-    {Method::post, "/api/pay", Scope::orders_write, false, pay, show_payment, report_simulated_payment},
-    {Method::get, "/api/check_balance", Scope::accounts_read, false, check_balance, show_balance},
-    {Method::get, "/api/orders", Scope::orders_read, false, list_orders, show_orders},
-    {Method::get, "/api/orders/{order_id}", Scope::orders_read, false, read_order, show_order},
-    {Method::get, "/api/orders/{order_id}/explain", Scope::orders_read, false, explain_order,
-     show_explanation},
-    {Method::post, "/api/orders/{order_id}/close", Scope::orders_write, false, close_order, show_order},
-    {Method::post, "/api/orders/{order_id}/refund", Scope::operate, false, refund, show_refund},
-    {Method::get, "/api/accounts/{account}/entries", Scope::accounts_read, false, list_entries, show_entries},
-    {Method::post, "/api/accounts/{account}/debit", Scope::accounts_write, false, debit, show_debit},
-    {Method::get, "/api/exceptions", Scope::operate, false, list_exceptions, show_exceptions},
-    {Method::post, "/api/exceptions/{exception_id}/resolve", Scope::operate, false, resolve_exception,
-     show_exception},
-    {Method::post, "/api/callbacks/{gateway}", Scope::signature, true, gateway_callback,
-     acknowledge_callback},
-    {Method::get, "/livez", Scope::none, false, livez},
-    {Method::get, "/readyz", Scope::none, false, readyz},
-    {Method::get, "/metrics", Scope::none, false, metrics_page},
-    {Method::get, "/openapi.json", Scope::none, false, openapi_page},
+    {Method::post, "/api/payment_callback", Scope::signature, Binding::none, LimitClass::callback,
+     Doors::clients, payment_callback, acknowledge_callback},
+    {Method::post, "/api/place_order", Scope::orders_write, Binding::account, LimitClass::write,
+     Doors::clients, place_order, show_placed_order},
+    {Method::post, "/api/pay", Scope::pay_write, Binding::order, LimitClass::write, Doors::clients, pay,
+     show_payment, report_simulated_payment},
+    {Method::get, "/api/check_balance", Scope::balance_read, Binding::account, LimitClass::read,
+     Doors::clients, check_balance, show_balance},
+    {Method::get, "/api/orders", Scope::orders_read, Binding::account, LimitClass::read, Doors::clients,
+     list_orders, show_orders},
+    {Method::get, "/api/orders/{order_id}", Scope::orders_read, Binding::order, LimitClass::read,
+     Doors::clients, read_order, show_order},
+    {Method::get, "/api/orders/{order_id}/explain", Scope::admin, Binding::order, LimitClass::admin,
+     Doors::both, explain_order, show_explanation},
+    {Method::post, "/api/orders/{order_id}/close", Scope::orders_write, Binding::order, LimitClass::write,
+     Doors::clients, close_order, show_order},
+    {Method::post, "/api/orders/{order_id}/refund", Scope::refund_write, Binding::order, LimitClass::write,
+     Doors::clients, refund, show_refund},
+    {Method::get, "/api/accounts/{account}/entries", Scope::balance_read, Binding::account, LimitClass::read,
+     Doors::clients, list_entries, show_entries},
+    {Method::post, "/api/accounts/{account}/debit", Scope::balance_write, Binding::account, LimitClass::write,
+     Doors::clients, debit, show_debit},
+    {Method::get, "/api/exceptions", Scope::admin, Binding::all_accounts, LimitClass::admin, Doors::both,
+     list_exceptions, show_exceptions},
+    {Method::post, "/api/exceptions/{exception_id}/resolve", Scope::admin, Binding::all_accounts,
+     LimitClass::admin, Doors::both, resolve_exception, show_exception},
+    {Method::post, "/api/callbacks/{gateway}", Scope::signature, Binding::none, LimitClass::callback,
+     Doors::clients, gateway_callback, acknowledge_callback},
+    {Method::get, "/livez", Scope::none, Binding::none, LimitClass::none, Doors::both, livez},
+    {Method::get, "/readyz", Scope::none, Binding::none, LimitClass::none, Doors::both, readyz},
+    {Method::get, "/metrics", Scope::admin, Binding::all_accounts, LimitClass::none, Doors::both_free,
+     metrics_page},
+    {Method::get, "/openapi.json", Scope::none, Binding::none, LimitClass::read, Doors::both, openapi_page},
+    {Method::get, "/admin/status", Scope::admin, Binding::all_accounts, LimitClass::admin, Doors::operators,
+     show_status},
+    {Method::get, "/admin/backup", Scope::admin, Binding::all_accounts, LimitClass::admin, Doors::operators,
+     show_backup},
+    {Method::post, "/admin/backup", Scope::admin, Binding::all_accounts, LimitClass::admin, Doors::operators,
+     begin_backup},
+    {Method::post, "/admin/checkpoint", Scope::admin, Binding::all_accounts, LimitClass::admin,
+     Doors::operators, checkpoint_now},
+    {Method::post, "/admin/log_level", Scope::admin, Binding::all_accounts, LimitClass::admin,
+     Doors::operators, change_log_level},
 };
+static_assert(std::size(kRoutes) < kMaxRoutes, "each has its metrics");
 
 // Whether the path is of the pattern's form; `parameter` is what stands for the part in braces.
 bool matches(std::string_view pattern, std::string_view path, std::string_view& parameter) noexcept {
@@ -42,41 +65,27 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
 
 }  // namespace
 
-std::string_view to_text(Scope scope) noexcept {
-  switch (scope) {
-    case Scope::none:
-      return "none";
-    case Scope::signature:
-      return "signature";
-    case Scope::orders_write:
-      return "orders:write";
-    case Scope::orders_read:
-      return "orders:read";
-    case Scope::accounts_write:
-      return "accounts:write";
-    case Scope::accounts_read:
-      return "accounts:read";
-    case Scope::operate:
-      return "operate";
-  }
-  return "none";
-}
-
 std::span<const Route> routes() noexcept { return kRoutes; }
 
-RouteMatch match_route(Method method, std::string_view path, std::string& parameter) {
+bool is_at(Doors doors, Door door) noexcept {
+  return doors == Doors::both || doors == Doors::both_free ||
+         (doors == Doors::operators) == (door == Door::operators);
+}
+
+RouteMatch match_route(Method method, std::string_view path, Door door, std::string& parameter) {
   RouteMatch match;
   const Method wanted = method == Method::head ? Method::get : method;
   for (const Route& route : kRoutes) {
     std::string_view encoded;
-    if (!matches(route.path, path, encoded)) continue;
+    if (!is_at(route.doors, door) || !matches(route.path, path, encoded)) continue;
     if (route.method == wanted) {
       match.route = &route;
       parameter.clear();
       if (!encoded.empty()) match.bad_parameter = !percent_decode(encoded, false, parameter);
       return match;
     }
-    match.allow = route.method == Method::get ? "GET, HEAD" : "POST";
+    const std::string_view allowed = route.method == Method::get ? "GET, HEAD" : "POST";
+    match.allow = match.allow.empty() || match.allow == allowed ? allowed : "GET, HEAD, POST";
   }
   return match;
 }

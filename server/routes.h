@@ -1,5 +1,5 @@
-// Purpose: the one table of what this server answers: method, path, handler, who may call it, and its class
-// of limits. Lifetime: static. No route exists outside of it.
+// Purpose: the one table of what this server answers: method, path, handler, who may call it, whose account
+// it is about, and its class of limits. Lifetime: static. No route exists outside of it.
 #pragma once
 
 #include <cstdint>
@@ -7,27 +7,37 @@
 #include <string>
 #include <string_view>
 
+#include "core/access_scope.h"
 #include "server/handler.h"
+#include "server/limit_class.h"
 
 namespace recharge {
 
-// What a caller must be allowed to do. Gateways prove themselves by signature, probes need nothing.
-enum class Scope : std::uint8_t {
-  none,
-  signature,
-  orders_write,
-  orders_read,
-  accounts_write,
-  accounts_read,
-  operate
+// Whose account a request is about, and so what a token that is bound to one account may ask for.
+enum class Binding : std::uint8_t {
+  none,          // nobody's: probes and gateways
+  account,       // the request names it
+  order,         // that of the order which the request names
+  all_accounts,  // shows or changes what belongs to many
 };
-std::string_view to_text(Scope scope) noexcept;
+
+// At which listeners a route is: that of clients and gateways, that of operators, or both.
+enum class Door : std::uint8_t { clients, operators };
+enum class Doors : std::uint8_t {
+  clients,
+  operators,
+  both,
+  both_free
+};  // free: operators need no token for it
+bool is_at(Doors doors, Door door) noexcept;
 
 struct Route {
   Method method;
   std::string_view path;  // with at most one {parameter}
-  Scope scope;
-  bool is_callback;  // a gateway's call: its own class of limits, and it needs a Content-Length
+  Scope scope;            // what a token must allow
+  Binding binding;
+  LimitClass limit;
+  Doors doors;
   Begin begin;
   Finish finish = nullptr;  // null: begin always answers
   FollowUp follow_up = nullptr;
@@ -43,6 +53,6 @@ struct RouteMatch {
 };
 
 // `parameter` takes the decoded parameter; it is used again and again. HEAD counts as GET.
-RouteMatch match_route(Method method, std::string_view path, std::string& parameter);
+RouteMatch match_route(Method method, std::string_view path, Door door, std::string& parameter);
 
 }  // namespace recharge

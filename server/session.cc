@@ -11,8 +11,11 @@
 
 namespace recharge {
 
-Session::Session(IoThread& thread, int fd)
+Session::Session(IoThread& thread, int fd, const Entry& entry)
     : thread_(thread),
+      entry_(entry),
+      client_(entry.peer),
+      proxy_header_due_(entry.door == Door::clients && thread.access().expects_proxy_header(entry.peer)),
       fd_(fd),
       parser_({thread.settings().server.max_header_bytes, thread.settings().server.max_body_bytes}),
       arriving_since_ms_(thread.now_ms()) {}
@@ -97,6 +100,7 @@ void Session::receive() {
 }
 
 void Session::process() {
+  if (proxy_header_due_ && !take_proxy_header()) return note_progress();
   while (!closing_ && in_.size() > 0 && !is_full()) {
     std::size_t size = in_.size();
     const RequestParser::Status status = parser_.parse(in_.data(), size);

@@ -13,6 +13,7 @@
 
 #include "server/async.h"
 #include "server/exchange.h"
+#include "server/net_address.h"
 #include "server/read_buffer.h"
 #include "server/request_parser.h"
 
@@ -27,14 +28,24 @@ constexpr std::size_t kMaxLingerBytes = 1 << 20;  // read and thrown away after 
 constexpr std::int64_t kLingerMs = 2'000;
 constexpr std::int64_t kLingerAfterDeadlineMs = 500;
 
+// How a connection came in.
+struct Entry {
+  Door door = Door::clients;
+  NetAddress peer;        // the socket's
+  bool counted = false;   // among the connections of its address
+  bool reserved = false;  // for probes and metrics alone
+};
+
 class Session {
  public:
-  Session(IoThread& thread, int fd);  // fd: a connected socket, taken over
+  // fd: a connected socket, taken over.
+  Session(IoThread& thread, int fd, const Entry& entry);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   Detached run();
+  const Entry& entry() const noexcept { return entry_; }
 
   void on_events(std::uint32_t events) noexcept;  // of epoll
   void resume() noexcept;                         // goes on where it paused
@@ -71,6 +82,8 @@ class Session {
   static void on_complete(Operation& operation) noexcept;
   void serve() noexcept;
   void process();
+  bool take_proxy_header();
+  bool is_admitted(const RouteMatch& match, const Request& request, Reply& reply);
   void dispatch(const Request& request);
   void answer_at_once(Slot exchange, Reply& reply);
   void refuse(unsigned status, std::string_view error, std::string_view message);
@@ -93,6 +106,9 @@ class Session {
   void break_off() noexcept;
 
   IoThread& thread_;
+  const Entry entry_;
+  NetAddress client_;  // the peer, or who stands behind it by the PROXY protocol
+  bool proxy_header_due_;
   const int fd_;
   std::coroutine_handle<> paused_;
   Pause pause_ = Pause::none;

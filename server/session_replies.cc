@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "server/client_address.h"
 #include "server/io_thread.h"
 #include "server/session.h"
 
@@ -38,6 +39,32 @@ Session::Slot& Session::push(Slot exchange) noexcept {
   return slot;
 }
 
+// True once requests may follow.
+bool Session::take_proxy_header() {
+  const ProxyHeader header = read_proxy_header({in_.data(), in_.size()});
+  if (header.status == ProxyHeader::Status::need_more) return false;
+  proxy_header_due_ = false;
+  if (header.status == ProxyHeader::Status::malformed) {
+    refuse(400, "invalid_request", "No header of the PROXY protocol, version 2");
+    return false;
+  }
+  if (header.has_source) client_ = header.source;
+  in_.consume(header.bytes);
+  return true;
+}
+
+bool Session::is_admitted(const RouteMatch& match, const Request& request, Reply& reply) {
+  if (entry_.door == Door::operators) return true;
+  const bool is_probe = match.route != nullptr && match.route->limit == LimitClass::none;
+  if (entry_.reserved && !is_probe) {
+    reply.fail(503, "overloaded", "Too many connections, try again");
+    reply.close = true;
+    return false;
+  }
+  return thread_.access().admit_client(match.route, client_, request, thread_.parameter(), thread_.now_us(),
+                                       reply);
+}
+
 void Session::dispatch(const Request& request) {
   Slot taken = thread_.stock().take();
   Exchange& exchange = *taken;
@@ -48,10 +75,12 @@ void Session::dispatch(const Request& request) {
   exchange.close = !request.keep_alive || draining_;
   Reply& reply = thread_.reply();
   reply.clear();
-  const RouteMatch match = match_route(request.method, request.path, thread_.parameter());
+  const RouteMatch match = match_route(request.method, request.path, entry_.door, thread_.parameter());
   exchange.route = match.route;
   Step step = Step::reply;
-  if (match.route == nullptr && match.allow.empty()) {
+  if (!is_admitted(match, request, reply)) {
+    // the reply says why
+  } else if (match.route == nullptr && match.allow.empty()) {
     reply.fail(404, "not_found", "Not found");
   } else if (match.route == nullptr) {
     reply.fail(405, "method_not_allowed", "Method not allowed");
@@ -60,8 +89,14 @@ void Session::dispatch(const Request& request) {
     reply.invalid_request("Malformed percent-encoding in the path");
   } else if (request.encoded) {
     reply.fail(415, "unsupported_encoding", "Content-Encoding is not supported");
-  } else {
+  } else if (thread_.access().admit(*match.route, entry_.door, request, reply)) {
+    const AccessClaims* claims = thread_.access().claims();
+    thread_.context().token_subject = claims == nullptr ? std::string_view() : claims->subject;
     step = match.route->begin(request, thread_.parameter(), thread_.context(), exchange.operation, reply);
+    if (step == Step::submit &&
+        !thread_.access().confine(*match.route, exchange.operation.command, thread_.now_us(), reply)) {
+      step = Step::reply;
+    }
   }
   if (step == Step::reply) {
     answer_at_once(std::move(taken), reply);

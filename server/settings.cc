@@ -19,19 +19,6 @@ constexpr std::int64_t kMaxTimeoutMs = 3'600'000;
 constexpr std::int64_t kMaxThreads = 64;  // a shard is never split
 constexpr std::string_view kNotInThisBuild = "not in this build";
 
-bool is_cidr(const std::string& text) {
-  const std::size_t slash = text.find('/');
-  const std::string address = text.substr(0, slash);
-  unsigned char bytes[16];
-  const bool four = inet_pton(AF_INET, address.c_str(), bytes) == 1;
-  if (!four && inet_pton(AF_INET6, address.c_str(), bytes) != 1) return false;
-  if (slash == std::string::npos) return true;
-  unsigned bits = 0;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data() + slash + 1, end, bits);
-  return parsed.ec == std::errc() && parsed.ptr == end && bits <= (four ? 32U : 128U);
-}
-
 void choose(SettingsReader& reader, const std::string& path, std::string& value,
             std::initializer_list<std::string_view> allowed) {
   if (auto text = reader.text(path)) value = *text;
@@ -59,10 +46,11 @@ void read_server(SettingsReader& reader, ServerSettings& server) {
   take(reader, "server.idle_timeout_ms", server.idle_timeout_ms, 100, kMaxTimeoutMs);
   take(reader, "server.drain_timeout_ms", server.drain_timeout_ms, 100, kMaxTimeoutMs);
   take(reader, "server.max_connections", server.max_connections, 1, 1'000'000);
-  if (auto proxies = reader.texts("server.trusted_proxies")) server.trusted_proxies = *proxies;
-  for (const std::string& proxy : server.trusted_proxies) {
-    if (!is_cidr(proxy))
-      reader.refuse("server.trusted_proxies", proxy + " is not an address or a CIDR range");
+  take(reader, "server.max_connections_per_address", server.max_connections_per_address, 0, 1'000'000);
+  server.trusted_proxies = reader.ranges("server.trusted_proxies");
+  if (auto on = reader.boolean("server.proxy_protocol")) server.proxy_protocol = *on;
+  if (server.proxy_protocol && server.trusted_proxies.empty()) {
+    reader.refuse("server.proxy_protocol", "needs server.trusted_proxies");
   }
 }
 
@@ -96,6 +84,15 @@ void read_orders(SettingsReader& reader, OrderSettings& orders) {
     }
     orders.max_amount = *money;
   }
+  take(reader, "orders.max_pending_per_account", orders.account_limits.max_pending, 0,
+       AccountLimits::kMaxExamined);
+  if (auto amount = reader.text("orders.max_amount_per_account_per_day")) {
+    const auto money = parse_money(*amount);
+    if (!money || money->is_negative()) {
+      reader.refuse("orders.max_amount_per_account_per_day", "must be an amount such as \"5000.00\"");
+    }
+    orders.account_limits.max_amount_a_day = *money;
+  }
   if (auto seconds = reader.integer("orders.expire_after_s", 1, 10 * 365 * 86'400LL)) {
     orders.expire_after_ms = *seconds * 1000;
   }
@@ -125,6 +122,7 @@ void read_callback(SettingsReader& reader, CallbackSettings& callback) {
     single.id = "default";
     callback.secrets.push_back(std::move(single));
   }
+  callback.allow_from = reader.ranges("callback.allow_from");
   if (auto seconds = reader.integer("callback.tolerance_s", 0, 365 * 86'400LL))
     callback.tolerance_ms = *seconds * 1000;
   if (auto fields = reader.texts("callback.required_fields")) callback.required_fields = *fields;
@@ -133,35 +131,59 @@ void read_callback(SettingsReader& reader, CallbackSettings& callback) {
   }
 }
 
+void read_admin(SettingsReader& reader, AdminSettings& admin) {
+  if (auto text = reader.text("admin.listen")) {
+    admin.listen = parse_listen(*text);
+    if (!admin.listen) reader.refuse("admin.listen", "must be HOST:PORT with a numeric address");
+  }
+  if (auto dir = reader.text("admin.backup_dir")) {
+    if (dir->empty()) reader.refuse("admin.backup_dir", "must not be empty");
+    admin.backup_dir = *dir;
+  }
+}
+
 void read_rest(SettingsReader& reader, Settings& settings) {
   if (auto pattern = reader.text("accounts.pattern")) settings.account_pattern = *pattern;
   if (const RE2 compiled(settings.account_pattern, RE2::Quiet); !compiled.ok()) {
     reader.refuse("accounts.pattern", compiled.error());
   }
-  std::string mode = "off";
-  if (auto text = reader.text("auth.mode")) mode = *text;
-  if (mode == "jwt") reader.refuse("auth.mode", "jwt: " + std::string(kNotInThisBuild));
-  if (mode != "off") reader.refuse("auth.mode", "must be off");
-  if (auto open = reader.boolean("auth.allow_open")) settings.allow_open = *open;
-  choose(reader, "log.level", settings.log.level, {"trace", "debug", "info", "warn", "error"});
+  settings.auth = read_auth(reader);
+  read_admin(reader, settings.admin);
+  choose(reader, "log.level", settings.log.level, kLogLevels);
   choose(reader, "log.format", settings.log.format, {"auto", "text", "json"});
   if (auto access = reader.boolean("log.access")) settings.log.access = *access;
-  for (const char* section : {"tls", "rate_limit"}) {
-    for (const std::string& name : reader.names_in(section)) {
-      const std::string path = std::string(section) + "." + name;
-      if (name != "enabled" || reader.boolean(path) != false)
-        reader.refuse(path, std::string(kNotInThisBuild));
-    }
+  for (const std::string& name : reader.names_in("tls")) {
+    reader.refuse("tls." + name, std::string(kNotInThisBuild));
   }
+  settings.rate_limit = read_rate_limit(reader);
   for (const std::string& name : reader.names_in("gateway"))
     settings.gateways.push_back(read_gateway(reader, name));
 }
 
+// What may be listened on without TLS.
+void check_listen(const SettingsReader& reader, const AuthSettings& auth, const std::string& path,
+                  const ListenAddress& listen) {
+  if (listen.is_loopback()) return;
+  if (auth.mode == AuthMode::off && !auth.allow_open) {
+    reader.refuse(path,
+                  "without authentication only loopback is listened on, unless auth.allow_open is true");
+  }
+  if (auth.mode == AuthMode::jwt && !auth.allow_plain) {
+    reader.refuse(path,
+                  "tokens would be sent in the clear: beyond loopback without tls only where "
+                  "auth.allow_plain is true");
+  }
+}
+
 void check_rules(const SettingsReader& reader, Settings& settings) {
   const bool loopback = settings.server.listen.is_loopback();
-  if (!loopback && !settings.allow_open) {
-    reader.refuse("server.listen",
-                  "without authentication only loopback is listened on, unless auth.allow_open is true");
+  check_listen(reader, settings.auth, "server.listen", settings.server.listen);
+  if (!reader.has("rate_limit.enabled")) settings.rate_limit.enabled = !loopback;
+  if (const auto& admin = settings.admin.listen) {
+    check_listen(reader, settings.auth, "admin.listen", *admin);
+    if (admin->port != 0 && admin->to_text() == settings.server.listen.to_text()) {
+      reader.refuse("admin.listen", "is server.listen already");
+    }
   }
   const auto is_simulated = [](const GatewaySettings& gateway) {
     return gateway.kind == GatewayKind::simulated;
@@ -252,6 +274,7 @@ OrderPolicy::OrderPolicy(const Settings& settings)
     : max_amount(settings.orders.max_amount),
       expire_after_ms(settings.orders.expire_after_ms),
       late_payment(settings.orders.late_payment),
+      account_limits(settings.orders.account_limits),
       tolerance_ms(settings.callback.tolerance_ms),
       required_fields(settings.callback.required_fields) {}
 

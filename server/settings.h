@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -13,6 +14,9 @@
 #include <vector>
 
 #include "core/command.h"
+#include "server/auth_settings.h"
+#include "server/limit_settings.h"
+#include "server/net_address.h"
 #include "server/secret_source.h"
 
 namespace recharge {
@@ -41,7 +45,9 @@ struct ServerSettings {
   std::int64_t idle_timeout_ms = 75'000;
   std::int64_t drain_timeout_ms = 10'000;
   unsigned max_connections = 10'000;
-  std::vector<std::string> trusted_proxies;  // CIDR
+  unsigned max_connections_per_address = 0;  // zero: no limit
+  std::vector<AddressRange> trusted_proxies;
+  bool proxy_protocol = false;  // trusted proxies begin each connection with its header, version 2
 };
 
 struct StoreSettings {
@@ -62,11 +68,13 @@ struct OrderSettings {
   std::int64_t expire_after_ms = 1'800'000;
   LatePolicy late_payment = LatePolicy::review;
   std::int64_t idempotency_retention_ms = 86'400'000;
+  AccountLimits account_limits;
 };
 
 struct CallbackSettings {
   std::vector<SecretSource> secrets;
-  std::int64_t tolerance_ms = 300'000;  // zero: the timestamp is not compared
+  std::vector<AddressRange> allow_from;  // empty: from anywhere
+  std::int64_t tolerance_ms = 300'000;   // zero: the timestamp is not compared
   std::vector<std::string> required_fields = {"order_id", "transaction_id", "amount", "status", "timestamp"};
 };
 
@@ -74,6 +82,13 @@ struct LogSettings {
   std::string level = "info";   // trace, debug, info, warn, error
   std::string format = "auto";  // text, json; auto: text on a terminal
   bool access = false;          // a line for each request
+};
+
+inline const std::initializer_list<std::string_view> kLogLevels = {"trace", "debug", "info", "warn", "error"};
+
+struct AdminSettings {
+  std::optional<ListenAddress> listen;  // of operators; none: they are not listened to
+  std::filesystem::path backup_dir;     // empty: no backups are made from here
 };
 
 enum class GatewayKind : std::uint8_t { simulated, native, alipay, wechat, stripe, standard };
@@ -96,6 +111,7 @@ struct GatewaySettings {
   std::vector<SecretSource> public_keys;  // alipay, wechat: the gateway's own
   std::string notify_url;
   std::string base_url;
+  std::vector<AddressRange> allow_from;  // its callbacks; empty: from anywhere
 };
 
 // Of the callbacks at /api/payment_callback.
@@ -107,9 +123,11 @@ struct Settings {
   StoreSettings store;
   std::string account_pattern = "^1[3-9][0-9]{9}$";
   OrderSettings orders;
-  bool allow_open = false;
+  AuthSettings auth;
+  RateLimitSettings rate_limit;
   CallbackSettings callback;
   LogSettings log;
+  AdminSettings admin;
   std::vector<GatewaySettings> gateways;
 
   const GatewaySettings* gateway(std::string_view name) const noexcept;
@@ -125,6 +143,7 @@ struct OrderPolicy {
   Money max_amount;
   std::int64_t expire_after_ms;
   LatePolicy late_payment;
+  AccountLimits account_limits;
   std::int64_t tolerance_ms;
   std::vector<std::string> required_fields;
 };

@@ -179,6 +179,16 @@ std::optional<std::vector<std::string>> SettingsReader::texts(const std::string&
   return result;
 }
 
+std::vector<AddressRange> SettingsReader::ranges(const std::string& path) {
+  std::vector<AddressRange> found;
+  for (const std::string& text : texts(path).value_or(std::vector<std::string>())) {
+    const auto range = AddressRange::parse(text);
+    if (!range) refuse(path, text + " is not an address or a CIDR range");
+    found.push_back(*range);
+  }
+  return found;
+}
+
 std::filesystem::path SettingsReader::file_path(std::string_view text) const {
   const std::filesystem::path path(text);
   return path.is_absolute() || file_.empty() ? path : std::filesystem::path(file_).parent_path() / path;
@@ -265,6 +275,22 @@ std::vector<SecretSource> SettingsReader::named_files(const std::string& path) {
       refuse(path, "id " + sources.back().id + " is there twice");
   }
   return sources;
+}
+
+std::vector<SettingsReader::Entry> SettingsReader::entries(const std::string& path) {
+  std::vector<Entry> entries;
+  const toml::node* node = find(path);
+  if (node == nullptr) return entries;
+  if (!node->is_array()) refuse(path, "must be an array of tables");
+  for (const toml::node& element : *node->as_array()) {
+    if (!element.is_table()) refuse(path, "must be an array of tables");
+    Entry& entry = entries.emplace_back();
+    for (const auto& [key, value] : *element.as_table()) {
+      if (!value.is_string()) refuse(path, std::string(key.str()) + " must be a text");
+      entry[std::string(key.str())] = **value.as_string();
+    }
+  }
+  return entries;
 }
 
 void SettingsReader::refuse_unknown() const { refuse_unknown_in(document_, ""); }

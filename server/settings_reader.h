@@ -33,11 +33,16 @@ class SettingsReader {
   std::optional<SecretSource> file(const std::string& path);       // the path of a file
   std::vector<SecretSource> files(const std::string& path);        // an array of such; ids count from 1
   std::vector<SecretSource> named_files(const std::string& path);  // an array of {id, file}
+  std::vector<AddressRange> ranges(const std::string& path);  // addresses and CIDR ranges; may be missing
+  // An array of tables whose values are all texts.
+  using Entry = std::map<std::string, std::string>;
+  std::vector<Entry> entries(const std::string& path);
   // A file of a secret, relative to the settings file.
   std::filesystem::path file_path(std::string_view text) const;
 
   bool has(const std::string& path) const;
   void refuse_unknown() const;
+  std::string place_of(const std::string& path) const;  // "FILE:LINE:COLUMN: PATH: "
   [[noreturn]] void refuse(const std::string& path, const std::string& what) const;
 
  private:
@@ -47,7 +52,6 @@ class SettingsReader {
   bool from_environment(const std::string& path) const { return variables_.contains(path); }
   SecretSource secret(const toml::table& entry, const std::string& path);
   SecretSource source_of(const std::string& file, const std::string& path) const;
-  std::string place_of(const std::string& path) const;  // "FILE:LINE:COLUMN: PATH: "
 
   toml::table document_;
   std::string file_;

@@ -90,6 +90,7 @@ void Checkpointer::run() {
 }
 
 bool Checkpointer::due(std::int64_t waited_ms) {
+  if (asked_.exchange(false, std::memory_order_relaxed)) return true;
   if (waited_ms >= options_.interval_ms)
     return has_pending_ || !(store_.journal.durable_position() == written_);
   if (has_pending_ || waited_ms < kTickMs) return false;

@@ -57,6 +57,8 @@ class Checkpointer {
   void start();
   // Joins the thread. A clean stop then asks for a last run_once().
   void stop();
+  // A checkpoint soon, whether or not it is due. Any thread.
+  void ask() noexcept { asked_.store(true, std::memory_order_relaxed); }
   // One whole checkpoint now: at the end of a clean stop, and in simulation.
   Result<void> run_once();
   // Expires a bounded number of orders past their time; true where more may wait.
@@ -89,6 +91,7 @@ class Checkpointer {
   std::int64_t rest_until_monotonic_ms_ = 0;
 
   std::atomic<bool> full_{false};
+  std::atomic<bool> asked_{false};
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

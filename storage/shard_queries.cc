@@ -74,6 +74,7 @@ std::uint64_t ShardGroup::execute_read(const Command& command, Outcome& outcome)
 
 Result<void> ShardGroup::read(ShardRecords& records, const ReadOrder& command, Outcome& outcome) {
   RECHARGE_GET(order, records.order(command.order_id));
+  if (order != nullptr && !is_visible(*order, command.only_account)) order = nullptr;
   outcome.code = order == nullptr ? OutcomeCode::order_not_found : OutcomeCode::found;
   if (order == nullptr) return {};
   if (order->is_overdue(now_)) overdue_.push_back(order->id);
@@ -83,6 +84,12 @@ Result<void> ShardGroup::read(ShardRecords& records, const ReadOrder& command, O
 
 Result<void> ShardGroup::read(ShardRecords& records, const ExplainOrder& command, Outcome& outcome) {
   RECHARGE_GET(order, records.order(command.order_id));
+  const bool hidden =
+      order == nullptr ? !command.only_account.empty() : !is_visible(*order, command.only_account);
+  if (hidden) {
+    outcome.code = OutcomeCode::order_not_found;
+    return {};
+  }
   Explanation explanation;
   explanation.order_id = command.order_id;
   if (order != nullptr) {

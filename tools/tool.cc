@@ -15,7 +15,7 @@ void add_verbs(CLI::App& app, Tool& tool) {
   app.add_option("--server", tool.server, "Where recharged listens")
       ->envname("RECHARGE_URL")
       ->capture_default_str();
-  app.add_option("--token", tool.token, "Bearer token to send");
+  app.add_option("--token", tool.token, "Bearer token to send")->envname("RECHARGE_TOKEN");
   app.add_option("--secret-file", tool.secret_file, "File with the secret that signs callbacks")
       ->capture_default_str();
   app.add_flag("--json", tool.json, "Print the server's reply as it is");
@@ -29,6 +29,7 @@ void add_verbs(CLI::App& app, Tool& tool) {
   add_doctor_verb(app, tool);
   add_verify_verb(app, tool);
   add_backup_verbs(app, tool);
+  add_token_verb(app, tool);
   add_completion_verb(app, tool);
 }
 

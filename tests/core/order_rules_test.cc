@@ -30,6 +30,97 @@ TEST(PlaceOrder, WritesWhatWasAsked) {
   EXPECT_EQ(s.order(s.id).previous, first);
 }
 
+PlaceOrder limited(Scenario& s, std::uint32_t max_pending, std::int64_t max_a_day,
+                   std::int64_t amount = 5000) {
+  auto command = s.place_command(amount);
+  command.limits.max_pending = max_pending;
+  command.limits.max_amount_a_day = cents(max_a_day);
+  return command;
+}
+
+TEST(AccountLimits, CountOrdersThatWaitForTheirPayment) {
+  Scenario s;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(s.execute(limited(s, 3, 0)), Code::order_placed);
+  EXPECT_EQ(s.execute(limited(s, 3, 0)), Code::too_many_pending);
+  EXPECT_TRUE(s.kinds().empty()) << "nothing was written";
+  auto other = limited(s, 3, 0);
+  other.account = text<Account>("13900000000");
+  EXPECT_EQ(s.execute(other), Code::order_placed) << "another account has its own";
+  EXPECT_EQ(s.execute(limited(s, 4, 0)), Code::order_placed);
+  EXPECT_EQ(s.callback(), Code::recharge_succeeded);
+  EXPECT_EQ(s.execute(limited(s, 4, 0)), Code::order_placed) << "one was paid";
+  EXPECT_EQ(s.close(), Code::order_closed);
+  EXPECT_EQ(s.execute(limited(s, 4, 0)), Code::order_placed) << "one was closed";
+  EXPECT_EQ(s.execute(limited(s, 4, 0)), Code::too_many_pending);
+  s.now.ms += kExpireAfterMs + 1;
+  EXPECT_EQ(s.execute(limited(s, 1, 0)), Code::order_placed)
+      << "all have expired, although nobody touched them";
+}
+
+TEST(AccountLimits, SumTheAmountsOfADay) {
+  Scenario s;
+  EXPECT_EQ(s.execute(limited(s, 0, 10'000, 10'001)), Code::day_amount_exceeded);
+  EXPECT_EQ(s.execute(limited(s, 0, 10'000, 4000)), Code::order_placed);
+  EXPECT_EQ(s.callback({.amount = 4000}), Code::recharge_succeeded);
+  EXPECT_EQ(s.execute(limited(s, 0, 10'000, 6000)), Code::order_placed) << "up to the limit";
+  EXPECT_EQ(s.execute(limited(s, 0, 10'000, 1)), Code::day_amount_exceeded);
+  EXPECT_EQ(s.execute(limited(s, 1, 10'000, 1)), Code::too_many_pending) << "the first limit answers";
+  EXPECT_EQ(s.execute(limited(s, 0, 0, 1'000'000)), Code::order_placed) << "no limit";
+  EXPECT_EQ(s.execute(limited(s, 0, 10'000, 1)), Code::day_amount_exceeded);
+  EXPECT_EQ(s.execute(limited(s, 0, 9'223'372'036'854'775'807, 1)), Code::order_placed);
+  s.now.ms += kExpireAfterMs + 1;  // what was not paid counts no more
+  EXPECT_EQ(s.execute(limited(s, 0, 10'000, 6000)), Code::order_placed);
+  EXPECT_EQ(s.execute(limited(s, 0, 10'000, 1)), Code::day_amount_exceeded);
+  s.now.ms += AccountLimits::kDayMs;
+  EXPECT_EQ(s.execute(limited(s, 0, 10'000, 10'000)), Code::order_placed) << "a day later";
+}
+
+TEST(AccountLimits, LookAtNoMoreThanAThousand) {
+  Scenario s;
+  for (std::uint32_t i = 0; i < AccountLimits::kMaxExamined; ++i) s.place(1);
+  EXPECT_EQ(s.execute(limited(s, 0, 1'000'000'000, 1)), Code::order_placed);
+  EXPECT_EQ(s.execute(limited(s, 0, 1'000'000'000, 1)), Code::day_amount_exceeded);
+  EXPECT_EQ(s.execute(limited(s, AccountLimits::kMaxExamined, 0, 1)), Code::too_many_pending);
+}
+
+TEST(AccountLimits, ARepeatWithItsKeyIsAnsweredAllTheSame) {
+  Scenario s;
+  auto command = limited(s, 1, 5000);
+  command.idempotency_key = IdempotencyKey::make(kUser, "", "k");
+  command.request_body = digest_of("body");
+  command.idempotency_retention_ms = AccountLimits::kDayMs;
+  EXPECT_EQ(s.execute(command), Code::order_placed);
+  const OrderId first = s.id;
+  command.order_id = s.fresh_order_id();
+  EXPECT_EQ(s.execute(command), Code::order_replayed);
+  EXPECT_EQ(std::get<Order>(s.outcome.shown).id, first);
+}
+
+// Bound to an account: orders of others do not exist.
+TEST(OnlyAccount, OrdersOfOthersDoNotExist) {
+  Scenario s;
+  const Account mine = text<Account>(kUser), other = text<Account>("13900000000");
+  s.place();
+  const auto pay = [&](const Account& who) {
+    return s.execute(
+        SimulatePayment{s.id, text<GatewayName>(kSimulatedGateway), text<TransactionId>("sim"), true, who});
+  };
+  EXPECT_EQ(pay(other), Code::order_not_found);
+  EXPECT_EQ(s.execute(CloseOrder{s.id, other}), Code::order_not_found);
+  EXPECT_EQ(s.order(s.id).status, OrderStatus::pending);
+  s.now.ms += kExpireAfterMs + 1;
+  EXPECT_EQ(s.execute(CloseOrder{s.id, other}), Code::order_not_found);
+  EXPECT_TRUE(s.kinds().empty()) << "not even its expiry";
+  s.place();
+  EXPECT_EQ(pay(mine), Code::payment_simulated);
+  EXPECT_EQ(s.callback(), Code::recharge_succeeded);
+  RequestRefund refund{s.id, text<RefundId>("r"), {}, true, other};
+  EXPECT_EQ(s.execute(refund), Code::order_not_found);
+  EXPECT_EQ(s.order(s.id).refunded, Money());
+  refund.only_account = mine;
+  EXPECT_EQ(s.execute(refund), Code::refund_settled);
+}
+
 class Idempotency : public ::testing::Test {
  protected:
   static constexpr std::int64_t kDay = 24 * 3600 * 1000;

@@ -117,12 +117,14 @@ class RandomRecord {
       if (index != I) return make_command<I + 1>(index);
       auto& command = made_.record.command.template emplace<I>();
       fill(command);
+      if constexpr (requires { command.only_account; }) command.only_account = {};  // is not stored
       settle(command);
     }
   }
   template <class T>
   void settle(T&) {}
   void settle(PlaceOrder& command) {
+    command.limits = {};  // are not stored
     if (flag()) return;
     command.idempotency_key = {};
     command.request_body = {};

@@ -84,6 +84,14 @@ class RuleDriver {
       broken.push_back("circumstances changed by encoding");
     }
     Outcome again;
+    // What is not stored can only have refused it, and then there would be no record.
+    std::visit(
+        [&](const auto& from) {
+          auto& to = std::get<std::remove_cvref_t<decltype(from)>>(decoded.command);
+          if constexpr (requires { from.only_account; }) to.only_account = from.only_account;
+          if constexpr (requires { from.limits; }) to.limits = from.limits;
+        },
+        command);
     Facts facts_again;
     decide_on(decoded.command, at, again, facts_again);
     if (again.code != outcome.code || !testing::same(facts, facts_again)) {

@@ -28,7 +28,9 @@ class TestServer {
  public:
   explicit TestServer(Settings given = test_settings(), FakeEngine::Answer answer = &FakeEngine::canned)
       : settings(std::move(given)), engine(std::move(answer)) {
-    server = std::make_unique<HttpServer>(settings, engine, service, load_key_rings(settings));
+    server = std::make_unique<HttpServer>(
+        settings, engine, service,
+        Reloaded{load_key_rings(settings), OrderPolicy(settings), make_access_rules(settings)});
     service.is_ready = [this] { return !server->is_draining(); };
     server->start();
   }

@@ -41,7 +41,8 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(OutcomeCode::dam
     "nothing_to_do",        "order_not_found",
     "exception_not_found",  "refund_not_found",
     "stale_signature",      "gateway_mismatch",
-    "idempotency_mismatch", "invalid_state",
+    "idempotency_mismatch", "too_many_pending",
+    "day_amount_exceeded",  "invalid_state",
     "payment_declined",     "refund_exceeds_payment",
     "insufficient_balance", "balance_limit",
     "not_creditable",       "overloaded",
@@ -99,11 +100,12 @@ std::string Coverage::missing() const {
     if (exceptions[i] == 0) return std::string(exception_name(i));
   }
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    // The server drains and watches the ledger, and a damaged record is shown to whoever looks at a flipped
-    // bit.
+    // The server drains and watches the ledger, a damaged record is shown to whoever looks at a flipped bit,
+    // and no account is limited here.
     const auto code = static_cast<OutcomeCode>(i);
     if (code == OutcomeCode::draining || code == OutcomeCode::ledger_unbalanced ||
-        code == OutcomeCode::damaged)
+        code == OutcomeCode::damaged || code == OutcomeCode::too_many_pending ||
+        code == OutcomeCode::day_amount_exceeded)
       continue;
     if (outcomes[i] == 0) return std::string(kOutcomeNames[i]);
   }
