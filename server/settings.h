@@ -14,6 +14,7 @@
 
 #include "core/command.h"
 #include "server/secret_source.h"
+#include "storage/retention_limits.h"
 
 namespace recharge {
 
@@ -47,7 +48,7 @@ struct ServerSettings {
 struct StoreSettings {
   std::string kind = "lmdb";
   std::filesystem::path data_dir = "data";
-  std::string journal_retention = "all";
+  RetentionLimits journal_retention;
   std::uint64_t segment_bytes = 64 << 20;
   std::int64_t checkpoint_interval_ms = 5'000;
   std::uint64_t checkpoint_bytes = 128 << 20;
