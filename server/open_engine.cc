@@ -6,12 +6,19 @@
 #include "server/log.h"
 #include "server/sharded_engine.h"
 #include "storage/real_file.h"
+#include "storage/retention.h"
 #include "storage/scrubber.h"
 #include "storage/sealed_text.h"
 
 namespace recharge {
 
 namespace {
+
+std::int64_t wall_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 ScrubberOptions scrubber_options(const StoreSettings& settings) {
   ScrubberOptions options;
@@ -22,12 +29,31 @@ ScrubberOptions scrubber_options(const StoreSettings& settings) {
     log_info("head of the journal " + to_hex(head.previous_hash) + " at segment " +
              std::to_string(head.segment) + ", offset " + std::to_string(head.offset));
   };
-  options.wall_ms = [] {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
+  options.wall_ms = wall_ms;
+  return options;
+}
+
+RetentionOptions retention_options(const StoreSettings& settings, const ShardedEngine& engine) {
+  RetentionOptions options;
+  options.limits = settings.journal_retention;
+  options.interval_ms = settings.checkpoint_interval_ms;
+  options.checkpointed_segment = [&engine] { return engine.checkpointed_segment(); };
+  options.wall_ms = wall_ms;
+  options.on_dropped = [](std::uint64_t segments, std::uint64_t first_kept) {
+    log_info("sealed the base and dropped " + std::to_string(segments) +
+             " segments of the journal; it begins with segment " + std::to_string(first_kept));
+  };
+  options.on_error = [](const StorageError& error) {
+    log_error("no segment of the journal is dropped: " + error.to_text());
   };
   return options;
+}
+
+RetainedFolder retained_folder(Store& store) {
+  JournalOptions journal;
+  journal.directory = store.journal_directory();
+  journal.folder_id = store.format().folder_id;
+  return {store.data_dir(), store.map(), store.codec(), journal};
 }
 
 }  // namespace
@@ -65,6 +91,9 @@ OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsig
   engine->start();
   auto scrubber = std::make_shared<Scrubber>(files, engine->store(), scrubber_options(settings.store));
   scrubber->start();
+  auto retention = std::make_shared<Retention>(files, retained_folder(engine->store()),
+                                               retention_options(settings.store, *engine));
+  if (!settings.store.journal_retention.keep_all()) retention->start();
   OpenedEngine result;
   result.engine = std::move(*opened);
   result.metrics = [engine, scrubber] {
@@ -77,7 +106,8 @@ OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsig
   result.ledger_balanced = [engine] { return engine->ledger_balanced(); };
   result.store_writable = [engine] { return !engine->storage_full(); };
   result.checkpoint = [engine] { engine->ask_for_checkpoint(); };
-  result.close = [engine, scrubber] {
+  result.close = [engine, scrubber, retention] {
+    retention->stop();
     scrubber->stop();
     engine->io_threads_ended();
     engine->stop();

@@ -19,6 +19,22 @@ constexpr std::int64_t kMaxTimeoutMs = 3'600'000;
 constexpr std::int64_t kMaxThreads = 64;  // a shard is never split
 constexpr std::string_view kNotInThisBuild = "not in this build";
 
+// "all", or a number with the unit of an age or of a size.
+std::optional<RetentionLimits> parse_retention(std::string_view text) {
+  if (text == "all") return RetentionLimits{};
+  constexpr std::int64_t kHourMs = 3'600'000;
+  constexpr std::int64_t kMost = 100'000;
+  std::int64_t number = 0;
+  const auto [unit_at, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc() || number < 1 || number > kMost) return std::nullopt;
+  const std::string_view unit = text.substr(static_cast<std::size_t>(unit_at - text.data()));
+  if (unit == "h") return RetentionLimits{number * kHourMs, {}};
+  if (unit == "d") return RetentionLimits{number * 24 * kHourMs, {}};
+  if (unit == "MiB") return RetentionLimits{{}, static_cast<std::uint64_t>(number) << 20};
+  if (unit == "GiB") return RetentionLimits{{}, static_cast<std::uint64_t>(number) << 30};
+  return std::nullopt;
+}
+
 void choose(SettingsReader& reader, const std::string& path, std::string& value,
             std::initializer_list<std::string_view> allowed) {
   if (auto text = reader.text(path)) value = *text;
@@ -62,7 +78,15 @@ void read_store(SettingsReader& reader, StoreSettings& store) {
     if (dir->empty()) reader.refuse("store.data_dir", "must not be empty");
     store.data_dir = *dir;
   }
-  choose(reader, "store.journal_retention", store.journal_retention, {"all"});
+  if (auto text = reader.text("store.journal_retention")) {
+    const auto limits = parse_retention(*text);
+    if (!limits) {
+      reader.refuse(
+          "store.journal_retention",
+          "must be \"all\", an age such as \"90d\" or \"36h\", or a size such as \"20GiB\" or \"500MiB\"");
+    }
+    store.journal_retention = *limits;
+  }
   take(reader, "store.segment_bytes", store.segment_bytes, 8 << 20, std::int64_t{4} << 30);
   take(reader, "store.checkpoint_interval_ms", store.checkpoint_interval_ms, 100, kMaxTimeoutMs);
   take(reader, "store.checkpoint_bytes", store.checkpoint_bytes, 1 << 20, std::int64_t{16} << 30);

@@ -18,6 +18,7 @@
 #include "server/limit_settings.h"
 #include "server/net_address.h"
 #include "server/secret_source.h"
+#include "storage/retention_limits.h"
 
 namespace recharge {
 
@@ -53,7 +54,7 @@ struct ServerSettings {
 struct StoreSettings {
   std::string kind = "lmdb";
   std::filesystem::path data_dir = "data";
-  std::string journal_retention = "all";
+  RetentionLimits journal_retention;
   std::uint64_t segment_bytes = 64 << 20;
   std::int64_t checkpoint_interval_ms = 5'000;
   std::uint64_t checkpoint_bytes = 128 << 20;

@@ -46,6 +46,7 @@ class ShardedEngine final : public Engine, public ShardOwners {
   bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
   bool storage_full() const noexcept;
   void ask_for_checkpoint() noexcept { checkpointer_->ask(); }  // any thread
+  std::uint64_t checkpointed_segment() const noexcept { return checkpointer_->checkpointed_segment(); }
   // False for good once the ledger of a shard did not add up to zero: changes are refused.
   bool ledger_balanced() const noexcept { return !unbalanced_.load(std::memory_order_acquire); }
 

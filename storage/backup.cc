@@ -1,7 +1,10 @@
 #include "storage/backup.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
+#include "storage/base.h"
 #include "storage/data_folder.h"
 #include "storage/journal_reader.h"
 #include "storage/live_journal.h"
@@ -14,6 +17,8 @@ namespace {
 constexpr std::string_view kTitle = "recharge backup\n";
 constexpr std::uint64_t kBackupFormatVersion = 1;
 constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
+constexpr unsigned kLooksForTheLock = 300;  // a minute: a sealing takes seconds
+constexpr std::chrono::milliseconds kBetweenLooks{200};
 constexpr const char* kSecretFile = "callback.secret";
 
 StorageError error_of(boost::system::error_code code, const std::string& file, const char* what) {
@@ -62,8 +67,8 @@ StorageResult<void> copy_segment(FileSystem& files, const std::string& from, con
 }
 
 StorageResult<void> copy_journal(FileSystem& files, const std::string& from, const std::string& to,
-                                 const JournalPosition& end) {
-  for (std::uint64_t number = 1; number <= end.segment; ++number) {
+                                 const JournalPosition& begin, const JournalPosition& end) {
+  for (std::uint64_t number = begin.segment; number <= end.segment; ++number) {
     auto copied = copy_segment(files, from + "/journal", to + "/journal", number,
                                number == end.segment ? end.offset : UINT64_MAX);
     if (!copied) return copied.error();
@@ -71,6 +76,17 @@ StorageResult<void> copy_journal(FileSystem& files, const std::string& from, con
   if (auto synced = files.sync_directory(to + "/journal"); !synced)
     return error_of(synced.error(), to + "/journal", "flushing the directory");
   return {};
+}
+
+// While it is held, no segment is dropped. Where nothing can be written, nothing can be dropped either.
+StorageResult<std::unique_ptr<FileLock>> keep_segments(FileSystem& files, const std::string& data_dir) {
+  for (unsigned look = 0;; ++look) {
+    auto lock = lock_journal(files, data_dir);
+    if (lock) return std::move(*lock);
+    if (lock.error().code == boost::system::errc::read_only_file_system) return std::unique_ptr<FileLock>();
+    if (!lock.error().is(Errc::in_use) || look == kLooksForTheLock) return lock.error();
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
 }
 
 // Where the server made its own secret, callbacks on their way are signed with it.
@@ -117,13 +133,20 @@ StorageResult<JournalPosition> read_manifest(FileSystem& files, const std::strin
   return end;
 }
 
-// Walks a copy that nobody writes to: it must end exactly at `end`.
+// Walks a copy that nobody writes to: its base is whole, and it must end exactly at `end`.
 StorageResult<BackupReport> walk(FileSystem& files, const std::string& directory, const FolderFormat& format,
                                  const JournalPosition& end) {
   const JournalOptions journal = journal_of(directory, format);
-  auto reader = JournalReader::open(files, journal, JournalPosition{});
-  if (!reader) return reader.error();
+  const auto base = read_base_seal(files, directory, format.folder_id);
+  if (!base) return base.error();
   BackupReport report;
+  if (*base) {
+    report.begin = (*base)->position;
+    auto sound = check_base(files, directory, **base, RecordCodec(format.hash_key));
+    if (!sound) return sound.error();
+  }
+  auto reader = JournalReader::open(files, journal, report.begin);
+  if (!reader) return reader.error();
   for (;;) {
     auto group = reader->next();
     if (!group) return group.error();
@@ -154,9 +177,14 @@ StorageResult<BackupReport> make_backup(FileSystem& files, const std::string& da
   auto format = read_format(files, data_dir);
   if (!format) return format.error();
   if (auto made = make_empty(files, to); !made) return made.error();
-  auto end = durable_prefix(files, journal_of(data_dir, *format), JournalPosition{});
+  const auto kept = keep_segments(files, data_dir);
+  if (!kept) return kept.error();
+  const auto begin = journal_beginning(files, data_dir, format->folder_id);
+  if (!begin) return begin.error();
+  auto end = durable_prefix(files, journal_of(data_dir, *format), *begin);
   if (!end) return end.error();
-  if (auto copied = copy_journal(files, data_dir, to, *end); !copied) return copied.error();
+  if (auto copied = copy_base(files, data_dir, to, format->folder_id); !copied) return copied.error();
+  if (auto copied = copy_journal(files, data_dir, to, *begin, *end); !copied) return copied.error();
   if (auto copied = copy_secret(files, data_dir, to); !copied) return copied.error();
   if (auto written = write_whole(files, to, "FORMAT", format_text(*format)); !written) return written.error();
   auto report = walk(files, to, *format, *end);
@@ -181,10 +209,12 @@ StorageResult<BackupReport> restore_backup(FileSystem& files, const std::string&
   auto report = check_backup(files, from);
   if (!report) return report.error();
   if (auto made = make_empty(files, data_dir); !made) return made.error();
-  if (auto copied = copy_journal(files, from, data_dir, report->end); !copied) return copied.error();
-  if (auto copied = copy_secret(files, from, data_dir); !copied) return copied.error();
   auto format = read_format(files, from);
   if (!format) return format.error();
+  if (auto copied = copy_base(files, from, data_dir, format->folder_id); !copied) return copied.error();
+  auto copied = copy_journal(files, from, data_dir, report->begin, report->end);
+  if (!copied) return copied.error();
+  if (auto secret = copy_secret(files, from, data_dir); !secret) return secret.error();
   if (auto written = write_whole(files, data_dir, "FORMAT", format_text(*format)); !written)
     return written.error();
   auto folder = OfflineFolder::open(files, data_dir);

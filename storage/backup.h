@@ -1,8 +1,8 @@
 // Purpose: a backup of a data folder that may be in use, and a data folder made from a backup. A backup is a
-// durable prefix of the journal with what is needed to read it; the books are made anew by restore_backup(),
-// so that they cannot be ahead of it. Owner: one thread. Lifetime: calls. Errors: StorageError names the
-// file. A backup or a folder that was cut short has no MANIFEST or no FORMAT and is not taken for a whole
-// one. Source of the layout: storage/README.md.
+// durable prefix of the journal, its base where the oldest segments were dropped, what is needed to read it;
+// the books are made anew by restore_backup(), so that they cannot be ahead of it. Owner: one thread.
+// Lifetime: calls. Errors: StorageError names the file. A backup or a folder that was cut short has no
+// MANIFEST or no FORMAT and is not taken for a whole one. Source of the layout: storage/README.md.
 #pragma once
 
 #include <string>
@@ -14,13 +14,15 @@
 namespace recharge {
 
 struct BackupReport {
-  JournalPosition end;  // its previous_hash is the head of the chain
+  JournalPosition begin;  // where the base stands, if there is one
+  JournalPosition end;    // its previous_hash is the head of the chain
   std::uint64_t groups = 0;
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
 };
 
-// Takes no lock and changes nothing in data_dir. `to` must be missing or empty.
+// Changes nothing in data_dir, and keeps segments from being dropped meanwhile. `to` must be missing or
+// empty.
 StorageResult<BackupReport> make_backup(FileSystem& files, const std::string& data_dir,
                                         const std::string& to);
 
@@ -28,7 +30,7 @@ StorageResult<BackupReport> make_backup(FileSystem& files, const std::string& da
 StorageResult<BackupReport> restore_backup(FileSystem& files, const std::string& from,
                                            const std::string& data_dir);
 
-// The backup's journal against its MANIFEST.
+// The backup's base against its BASE, and its journal against its MANIFEST.
 StorageResult<BackupReport> check_backup(FileSystem& files, const std::string& from);
 
 }  // namespace recharge

@@ -1,43 +1,22 @@
 #include "storage/books_replica.h"
 
-#include "storage/checkpoint.h"
 #include "storage/recovery.h"
 #include "storage/segment.h"
+#include "storage/shard_recovery.h"
 
 namespace recharge {
-namespace {
-
-constexpr std::size_t kChangedLimitBytes = std::size_t{256} << 20;
-constexpr std::size_t kRecordsPerTransaction = 100'000;
-
-}  // namespace
 
 StorageResult<BooksReplica> BooksReplica::open(const ShardMap& map, const RecordCodec& codec, Books& books,
-                                               std::string name) {
-  auto snapshot = books.snapshot();
-  ShardGroup::Shards shards;
-  for (unsigned i = 0; i < map.shards(); ++i) {
-    shards.push_back(std::make_unique<ShardRecords>(static_cast<std::uint8_t>(i), codec, *snapshot));
-    if (auto done = shards.back()->load_resident(); !done)
-      return StorageError{done.error(), name, 0, "totals cannot be read"};
-  }
-  snapshot->release();
-  return BooksReplica(codec, books, std::move(name),
-                      ShardGroup(map, std::move(snapshot), std::move(shards), {}));
+                                               std::string name, ReplayPace pace) {
+  auto shards = load_shards({books, map, codec, name});
+  if (!shards) return shards.error();
+  return BooksReplica(map, codec, books, std::move(name), std::move(pace), std::move(*shards));
 }
 
 StorageResult<void> BooksReplica::checkpoint(const JournalPosition& position) {
-  shards_.release_books();
-  CheckpointInput input;
-  input.position = {position, expiry_watermark_ms_};
-  for (const auto& shard : shards_.shards()) {
-    if (shard->has_changes()) input.shards.push_back({shard->shard(), shard->freeze()});
-  }
-  CheckpointWriter writer(*books_, *codec_, {kRecordsPerTransaction, {}});
-  if (auto done = writer.write(input); !done)
-    return StorageError{done.error(), name_, 0, "writing the books"};
-  for (const auto& shard : shards_.shards()) shard->drop_frozen();
-  return {};
+  return write_changed(shards_, {*books_, *map_, *codec_, name_},
+                       {pace_.records_per_transaction, pace_.between_transactions},
+                       {position, expiry_watermark_ms_});
 }
 
 StorageResult<void> BooksReplica::apply_group(const JournalGroup& group, const std::string& directory,
@@ -74,21 +53,26 @@ StorageResult<ReplayReport> BooksReplica::replay(FileSystem& files, const Journa
   auto reader = JournalReader::open(files, journal, from->journal);
   if (!reader) return reader.error();
   ReplayReport report;
-  while (!until || reader->position().sequence < until->sequence) {
-    const auto begin = reader->position();
-    auto group = reader->next();
-    if (!group) return group.error();
-    if (*group == nullptr) {
-      report.torn_tail = reader->tail().torn;
+  const auto before = until ? until->sequence : UINT64_MAX;
+  for (;;) {
+    if (pace_.stop && pace_.stop()) {
+      report.stopped = true;
       break;
     }
-    if (shards_.changed_bytes() > kChangedLimitBytes) {
+    const auto begin = reader->position();
+    auto group = reader->next(before);
+    if (!group) return group.error();
+    if (*group == nullptr) {
+      report.torn_tail = reader->position().sequence < before && reader->tail().torn;
+      break;
+    }
+    if (shards_.changed_bytes() > pace_.changed_limit_bytes) {
       if (auto done = checkpoint(begin); !done) return done.error();
     }
     if (auto done = apply_group(**group, journal.directory, visit, report); !done) return done.error();
   }
   report.end = reader->position();
-  if (until && report.end.sequence < until->sequence) {
+  if (!report.stopped && until && report.end.sequence < until->sequence) {
     return StorageError{Errc::damaged, segment_path(journal.directory, report.end.segment), report.end.offset,
                         "the journal ends before the position that was asked for"};
   }

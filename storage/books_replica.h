@@ -18,15 +18,24 @@ struct ReplayReport {
   std::uint64_t groups = 0;
   std::uint64_t records = 0;
   bool torn_tail = false;
+  bool stopped = false;  // before it was done; the books stand at `end`
   JournalPosition end;
   Time last;  // of the newest record; zero where there was none
+};
+
+// How it shares the disk and the memory with others.
+struct ReplayPace {
+  std::size_t changed_limit_bytes = std::size_t{256} << 20;
+  std::size_t records_per_transaction = 100'000;
+  std::function<void()> between_transactions = {};
+  std::function<bool()> stop = {};  // asked before every group
 };
 
 class BooksReplica {
  public:
   // name: of the books, in errors.
   static StorageResult<BooksReplica> open(const ShardMap& map, const RecordCodec& codec, Books& books,
-                                          std::string name);
+                                          std::string name, ReplayPace pace = {});
 
   // Called for each record before it is applied. place: "FILE: offset N, record I".
   using Visit =
@@ -40,15 +49,23 @@ class BooksReplica {
   Books& books() const noexcept { return *books_; }
 
  private:
-  BooksReplica(const RecordCodec& codec, Books& books, std::string name, ShardGroup shards)
-      : codec_(&codec), books_(&books), name_(std::move(name)), shards_(std::move(shards)) {}
+  BooksReplica(const ShardMap& map, const RecordCodec& codec, Books& books, std::string name, ReplayPace pace,
+               ShardGroup shards)
+      : map_(&map),
+        codec_(&codec),
+        books_(&books),
+        name_(std::move(name)),
+        pace_(std::move(pace)),
+        shards_(std::move(shards)) {}
   StorageResult<void> apply_group(const JournalGroup& group, const std::string& directory, const Visit& visit,
                                   ReplayReport& report);
   StorageResult<void> checkpoint(const JournalPosition& position);
 
+  const ShardMap* map_;
   const RecordCodec* codec_;
   Books* books_;
   std::string name_;
+  ReplayPace pace_;
   ShardGroup shards_;
   std::uint64_t expiry_watermark_ms_ = 0;
 };

@@ -145,6 +145,7 @@ Result<void> Checkpointer::run_once() {
   auto written = idle ? Result<CheckpointResult>(CheckpointResult{}) : writer_.write(pending_);
   if (!written) return written.error();
   full_.store(false, std::memory_order_relaxed);
+  if (!idle) checkpointed_segment_.store(pending_.position.journal.segment, std::memory_order_relaxed);
   owners_.run_on_each([](unsigned, ShardGroup& group) {
     group.release_books();  // whatever is read from now on sees the checkpoint
     for (const auto& shard : group.shards()) {

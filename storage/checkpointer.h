@@ -64,6 +64,10 @@ class Checkpointer {
   // Expires a bounded number of orders past their time; true where more may wait.
   bool sweep();
 
+  // Segment of the journal in which the last checkpoint's position lies; 0 before the first. Any thread.
+  std::uint64_t checkpointed_segment() const noexcept {
+    return checkpointed_segment_.load(std::memory_order_relaxed);
+  }
   bool storage_full() const noexcept { return full_.load(std::memory_order_relaxed); }
 
  private:
@@ -92,6 +96,7 @@ class Checkpointer {
 
   std::atomic<bool> full_{false};
   std::atomic<bool> asked_{false};
+  std::atomic<std::uint64_t> checkpointed_segment_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

@@ -12,6 +12,8 @@ namespace {
 constexpr std::int64_t kRecordOverhead = kRecordLengthBytes + kGroupHeaderBytes + kSectorBytes - 1;
 // A producer takes room in pieces of this part of a segment, to touch the shared counter rarely.
 constexpr std::uint64_t kCreditPiecesPerSegment = 1024;
+constexpr std::uint64_t kCreditPiecesHeld =
+    2;  // by a producer between two records; it gives back what is more
 
 std::int64_t promised_for(std::size_t record_bytes) noexcept {
   return static_cast<std::int64_t>(record_bytes) + kRecordOverhead;
@@ -29,6 +31,18 @@ std::size_t largest_record(const JournalOptions& options) noexcept {
 
 }  // namespace
 
+// A segment that is all but full is left only when a group does not fit, and until then its rest is all the
+// room there is beside the next one: 2 groups and the end mark are never promised of them, and each other
+// producer may hold pieces that it does not use. A largest record must still find room.
+std::uint64_t GroupCommitter::smallest_segment_bytes(const JournalOptions& options) noexcept {
+  const std::uint64_t never_promised = 2 * options.max_group_bytes + kSectorBytes;
+  const auto record = static_cast<std::uint64_t>(promised_for(largest_record(options)));
+  // The pieces grow with the segment: solved for its size.
+  const std::uint64_t held = kCreditPiecesHeld * (options.producers - 1);
+  static_assert(kCreditPiecesHeld * kMaxProducers < kCreditPiecesPerSegment);
+  return (never_promised + record) * kCreditPiecesPerSegment / (kCreditPiecesPerSegment - held) + 1;
+}
+
 struct GroupCommitter::Producer {
   explicit Producer(std::size_t ring_bytes) : ring(ring_bytes) {}
 
@@ -45,6 +59,7 @@ GroupCommitter::GroupCommitter(const JournalOptions& options, SegmentPreparer& p
       hooks_(std::move(hooks)),
       max_record_bytes_(largest_record(options)),
       credit_chunk_(static_cast<std::int64_t>(options.segment_bytes / kCreditPiecesPerSegment)),
+      credit_held_(static_cast<std::int64_t>(kCreditPiecesHeld) * credit_chunk_),
       segment_(std::move(segment)),
       position_(end),
       group_(options.max_group_bytes),
@@ -95,6 +110,10 @@ std::span<std::byte> GroupCommitter::reserve(unsigned producer, std::size_t byte
 std::uint64_t GroupCommitter::commit(unsigned producer, std::size_t used_bytes) noexcept {
   Producer& p = *producers_[producer];
   p.credit -= promised_for(used_bytes);
+  if (const std::int64_t surplus = p.credit - credit_held_; surplus > 0) {
+    p.credit -= surplus;
+    room_.fetch_add(surplus, std::memory_order_relaxed);
+  }
   return p.ring.commit(used_bytes);
 }
 

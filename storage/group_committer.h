@@ -73,6 +73,9 @@ class GroupCommitter {
   bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
   unsigned producers() const noexcept { return static_cast<unsigned>(producers_.size()); }
 
+  // With smaller segments, no record might find room any more.
+  static std::uint64_t smallest_segment_bytes(const JournalOptions& options) noexcept;
+
  protected:
   // Seams for tests that break the order of steps on purpose.
   virtual Result<void> flush(File& file) { return file.sync(); }
@@ -95,6 +98,7 @@ class GroupCommitter {
   const JournalHooks hooks_;
   const std::size_t max_record_bytes_;
   const std::int64_t credit_chunk_;
+  const std::int64_t credit_held_;
   std::vector<std::unique_ptr<Producer>> producers_;
 
   // Room in this and the ready segment that was not promised to a producer; may be below zero for a while.

@@ -10,16 +10,16 @@ StorageError error_of(boost::system::error_code code, const JournalOptions& opti
 }
 
 StorageResult<void> check_options(const JournalOptions& options) {
-  const bool sizes_fit =
-      options.max_group_bytes >= 2 * kSectorBytes && options.max_group_bytes <= kMaxGroupBytes &&
-      options.max_group_bytes % kSectorBytes == 0 && options.segment_bytes % kSectorBytes == 0 &&
-      options.segment_bytes >= 2 * options.max_group_bytes + kSectorBytes &&
-      options.ring_bytes >= kSectorBytes;
-  if (!sizes_fit)
-    return error_of(Errc::out_of_range, options, "the sizes of segment, group and ring do not fit");
   if (options.producers == 0 || options.producers > kMaxProducers) {
     return error_of(Errc::out_of_range, options, "the number of producers");
   }
+  const bool sizes_fit = options.max_group_bytes >= 2 * kSectorBytes &&
+                         options.max_group_bytes <= kMaxGroupBytes &&
+                         options.max_group_bytes % kSectorBytes == 0 &&
+                         options.segment_bytes % kSectorBytes == 0 && options.ring_bytes >= kSectorBytes &&
+                         options.segment_bytes >= GroupCommitter::smallest_segment_bytes(options);
+  if (!sizes_fit)
+    return error_of(Errc::out_of_range, options, "the sizes of segment, group and ring do not fit");
   return {};
 }
 

@@ -238,13 +238,14 @@ StorageResult<JournalReader> JournalReader::open(FileSystem& files, const Journa
   return JournalReader(std::move(walk));
 }
 
-StorageResult<const JournalGroup*> JournalReader::next() {
-  for (;;) {
+StorageResult<const JournalGroup*> JournalReader::next(std::uint64_t before) {
+  while (walk_->position.sequence < before) {
     auto stepped = walk_->step();
     if (!stepped) return stepped.error();
     if (*stepped == Walk::Step::end) return static_cast<const JournalGroup*>(nullptr);
     if (*stepped == Walk::Step::group) return static_cast<const JournalGroup*>(&walk_->group);
   }
+  return static_cast<const JournalGroup*>(nullptr);
 }
 
 const JournalPosition& JournalReader::position() const noexcept { return walk_->position; }

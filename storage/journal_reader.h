@@ -39,11 +39,12 @@ class JournalReader {
   JournalReader(JournalReader&&) noexcept;
   ~JournalReader();
 
-  // The next group with records, or nullptr at the end of the journal.
-  StorageResult<const JournalGroup*> next();
+  // The next group with records, or nullptr at the end of the journal, or where the group `before` would
+  // come.
+  StorageResult<const JournalGroup*> next(std::uint64_t before = UINT64_MAX);
   // Where the next group begins.
   const JournalPosition& position() const noexcept;
-  // REQUIRES: next() has returned nullptr.
+  // REQUIRES: next() has returned nullptr for the end of the journal.
   const JournalTail& tail() const noexcept;
 
  private:

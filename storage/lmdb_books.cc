@@ -12,8 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "core/check.h"
-#include "core/codec.h"
+#include "storage/books_meta.h"
 #include "storage/lmdb_file.h"
 #include "storage/real_file.h"
 
@@ -23,9 +22,6 @@ namespace {
 constexpr std::size_t kMapBytes = std::size_t{256} << 30;  // reserved address space; the file grows with use
 constexpr std::size_t kLargestWriteBytes = 64 * 4096;      // of LMDB in one call
 constexpr unsigned kMaxReaders = 300;                      // io threads and a few more
-constexpr const char* kMetaName = "meta";
-constexpr std::string_view kHeaderKey = "header";
-constexpr std::string_view kPositionKey = "position";
 
 boost::system::error_code error_of(int rc) noexcept {
   if (rc > 0) return {rc, boost::system::generic_category()};
@@ -55,21 +51,13 @@ Bytes bytes_of(const MDB_val& value) noexcept {
   return {static_cast<const std::byte*>(value.mv_data), value.mv_size};
 }
 
-template <class A, class T>
-void position_fields(A& archive, T& position) noexcept {
-  field(archive, position.journal.segment);
-  field(archive, position.journal.offset);
-  field(archive, position.journal.sequence);
-  field(archive, position.journal.previous_hash);
-  field(archive, position.expiry_watermark_ms);
-}
-
 }  // namespace
 
 struct LmdbBooks::Environment {
   MDB_env* env = nullptr;
   std::array<MDB_dbi, kTables> tables{};
   MDB_dbi meta = 0;
+  FolderId folder_id{};
   RowCheck row_check;
   std::shared_ptr<File> file;  // open from the start: a look-up must not need a descriptor
   std::string path;
@@ -194,8 +182,12 @@ class Snapshot final : public BooksSnapshot {
 
 class Transaction final : public BooksTransaction {
  public:
-  Transaction(MDB_txn* transaction, const std::array<MDB_dbi, kTables>& tables, MDB_dbi meta)
-      : env_(mdb_txn_env(transaction)), transaction_(transaction), tables_(tables), meta_(meta) {}
+  Transaction(MDB_txn* transaction, const LmdbBooks::Environment& environment)
+      : env_(environment.env),
+        transaction_(transaction),
+        tables_(environment.tables),
+        meta_(environment.meta),
+        folder_id_(environment.folder_id) {}
   ~Transaction() override {
     if (transaction_ != nullptr) mdb_txn_abort(transaction_);
   }
@@ -231,12 +223,9 @@ class Transaction final : public BooksTransaction {
   }
 
   Result<void> set_position(const BooksPosition& position) override {
-    std::array<std::byte, 128> room;
-    ByteWriter writer(room);
-    position_fields(writer, position);
-    RECHARGE_CHECK(writer.ok());
+    const auto row = encode_position(position, folder_id_);
     MDB_val key = value_of(kPositionKey);
-    MDB_val value = value_of(Bytes(room.data(), writer.size()));
+    MDB_val value = value_of(Bytes(row));
     if (const int rc = mdb_put(transaction_, meta_, &key, &value, 0); rc != MDB_SUCCESS)
       return write_error(env_, rc);
     return {};
@@ -257,6 +246,7 @@ class Transaction final : public BooksTransaction {
   MDB_txn* transaction_;
   const std::array<MDB_dbi, kTables>& tables_;
   MDB_dbi meta_;
+  const FolderId& folder_id_;
   std::array<MDB_cursor*, kTables> cursors_{};
   std::array<boost::container::static_vector<std::byte, 512>, kTables> last_keys_;
 };
@@ -317,6 +307,7 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
     return StorageError{make_error_code(Errc::damaged), file, 0, "the file is too short for its headers"};
   }
   auto environment = std::make_unique<Environment>();
+  environment->folder_id = folder_id;
   int rc = mdb_env_create(&environment->env);
   if (rc == MDB_SUCCESS) rc = mdb_env_set_mapsize(environment->env, kMapBytes);
   if (rc == MDB_SUCCESS) rc = mdb_env_set_maxdbs(environment->env, kTables + 1);
@@ -346,7 +337,7 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
     for (std::size_t i = 0; i < kTables && rc == MDB_SUCCESS; ++i) {
       rc = mdb_dbi_open(transaction, kTableNames[i].data(), MDB_CREATE, &environment->tables[i]);
     }
-    if (rc == MDB_SUCCESS) rc = mdb_dbi_open(transaction, kMetaName, MDB_CREATE, &environment->meta);
+    if (rc == MDB_SUCCESS) rc = mdb_dbi_open(transaction, kMetaTable.data(), MDB_CREATE, &environment->meta);
     if (rc == MDB_SUCCESS) {
       rc = mdb_txn_commit(transaction);
     } else {
@@ -356,26 +347,21 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
   if (rc != MDB_SUCCESS) return at_opening(rc, file, "tables cannot be opened");
 
   std::unique_ptr<LmdbBooks> books(new LmdbBooks(std::move(environment)));
-  if (auto done = books->check_or_write_header(folder_id, how, file); !done) return done.error();
+  if (auto done = books->check_or_write_header(how, file); !done) return done.error();
   if (how == Open::fresh) {
     if (auto done = complete(directory); !done) return done.error();
   }
   return books;
 }
 
-// The header row ties the books to their folder and schema.
-StorageResult<void> LmdbBooks::check_or_write_header(const FolderId& folder_id, Open how,
-                                                     const std::string& file) {
+StorageResult<void> LmdbBooks::check_or_write_header(Open how, const std::string& file) {
   MDB_txn* transaction = nullptr;
   int rc = mdb_txn_begin(environment_->env, nullptr, 0, &transaction);
   if (rc != MDB_SUCCESS) return at_opening(rc, file, "cannot be read");
-  std::array<std::byte, 64> room;
-  ByteWriter writer(room);
-  writer.fixed(kBooksSchema);
-  field(writer, folder_id);
   MDB_val key = value_of(kHeaderKey);
-  MDB_val value = value_of(Bytes(room.data(), writer.size()));
   if (how == Open::fresh) {
+    const auto row = encode_header(environment_->folder_id);
+    MDB_val value = value_of(Bytes(row));
     rc = mdb_put(transaction, environment_->meta, &key, &value, 0);
     if (rc == MDB_SUCCESS) {
       rc = mdb_txn_commit(transaction);
@@ -389,24 +375,19 @@ StorageResult<void> LmdbBooks::check_or_write_header(const FolderId& folder_id, 
     if (!done) return StorageError{done.error(), file, 0, "position cannot be written"};
     return {};
   }
+  MDB_val value;
   rc = mdb_get(transaction, environment_->meta, &key, &value);
-  const Bytes bytes = rc == MDB_SUCCESS ? bytes_of(value) : Bytes{};
-  ByteReader reader(bytes);
-  const auto schema = reader.fixed<std::uint32_t>();
-  FolderId stored{};
-  field(reader, stored);
-  const bool complete = reader.at_end();
+  const auto checked =
+      rc == MDB_SUCCESS ? check_header(bytes_of(value), environment_->folder_id) : Result<void>();
   mdb_txn_abort(transaction);
   if (rc == MDB_NOTFOUND)
     return StorageError{make_error_code(Errc::not_found), file, 0, "the books were never completed"};
   if (rc != MDB_SUCCESS) return at_opening(rc, file, "header cannot be read");
-  if (schema > kBooksSchema)
-    return StorageError{make_error_code(Errc::newer_format), file, 0, "schema of the books"};
-  if (schema < kBooksSchema)
-    return StorageError{make_error_code(Errc::not_found), file, 0, "older schema of the books"};
-  if (!complete || stored != folder_id) {
-    return StorageError{make_error_code(Errc::damaged), file, 0, "the books belong to another data folder"};
+  if (!checked && checked.error() == Errc::damaged) {
+    return StorageError{checked.error(), file, 0,
+                        "the books belong to another data folder, or their header is damaged"};
   }
+  if (!checked) return StorageError{checked.error(), file, 0, "schema of the books"};
   return {};
 }
 
@@ -416,7 +397,7 @@ Result<std::unique_ptr<BooksTransaction>> LmdbBooks::begin() {
   MDB_txn* transaction = nullptr;
   const int rc = mdb_txn_begin(environment_->env, nullptr, 0, &transaction);
   if (rc != MDB_SUCCESS) return error_of(rc);
-  return std::make_unique<Transaction>(transaction, environment_->tables, environment_->meta);
+  return std::make_unique<Transaction>(transaction, *environment_);
 }
 
 Result<BooksPosition> LmdbBooks::position() {
@@ -426,16 +407,10 @@ Result<BooksPosition> LmdbBooks::position() {
   MDB_val key = value_of(kPositionKey);
   MDB_val value;
   rc = mdb_get(transaction, environment_->meta, &key, &value);
-  BooksPosition position;
-  bool read = false;
-  if (rc == MDB_SUCCESS) {
-    ByteReader reader(bytes_of(value));
-    position_fields(reader, position);
-    read = reader.at_end();
-  }
+  Result<BooksPosition> position = Errc::damaged;
+  if (rc == MDB_SUCCESS) position = decode_position(bytes_of(value), environment_->folder_id);
   mdb_txn_abort(transaction);
   if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) return error_of(rc);
-  if (!read) return Errc::damaged;
   return position;
 }
 

@@ -13,9 +13,6 @@
 
 namespace recharge {
 
-// The layout of keys and values. Books of an older one are made anew from the journal; there is no migration.
-constexpr std::uint32_t kBooksSchema = 2;
-
 class LmdbBooks final : public Books {
  public:
   enum class Open { existing, fresh };  // fresh: whatever is there is removed first
@@ -57,7 +54,7 @@ class LmdbBooks final : public Books {
 
  private:
   explicit LmdbBooks(std::unique_ptr<Environment> environment);
-  StorageResult<void> check_or_write_header(const FolderId& folder_id, Open how, const std::string& file);
+  StorageResult<void> check_or_write_header(Open how, const std::string& file);
   std::unique_ptr<Environment> environment_;
 };
 

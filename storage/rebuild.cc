@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "storage/base.h"
 #include "storage/journal_recovery.h"
 #include "storage/lmdb_books.h"
 
@@ -49,7 +50,8 @@ StorageResult<ReplayReport> rebuild_books(FileSystem& files, const OfflineFolder
   if (failed) return error_of(failed, fresh, "removing what an earlier attempt left");
   StorageResult<ReplayReport> replayed = ReplayReport{};
   {
-    auto books = LmdbBooks::open(fresh, folder.journal.folder_id, LmdbBooks::Open::fresh);
+    auto books =
+        books_at_beginning(files, folder.folder.path(), folder.journal.folder_id, folder.codec, fresh);
     if (!books) return books.error();
     auto replica = BooksReplica::open(folder.map, folder.codec, **books, fresh + "/data.mdb");
     if (!replica) return replica.error();

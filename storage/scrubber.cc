@@ -1,20 +1,14 @@
 #include "storage/scrubber.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "storage/journal_reader.h"
 #include "storage/lmdb_file.h"
+#include "storage/thread_role.h"
 
 namespace recharge {
 namespace {
 
-constexpr int kNiceness = 19;
-constexpr int kIoOfThisThread = 1;             // IOPRIO_WHO_PROCESS
-constexpr int kIdleIo = 3 << 13;               // IOPRIO_CLASS_IDLE
 constexpr std::int64_t kLongestRestMs = 1000;  // so that a clock that was set does not matter
 constexpr unsigned kLooksForAView = 100;
 
@@ -49,8 +43,7 @@ bool Scrubber::rest(std::int64_t ms) {
 }
 
 void Scrubber::run() {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNiceness);
-  ::syscall(SYS_ioprio_set, kIoOfThisThread, 0, kIdleIo);  // a kernel without it is no reason not to look
+  begin_thread("scrubber", Urgency::idle);
   std::int64_t next_pass = steady_ms() + std::min(options_.first_ms, options_.interval_ms);
   std::int64_t next_head = steady_ms();
   while (rest(std::clamp<std::int64_t>(std::min(next_pass, next_head) - steady_ms(), 1, kLongestRestMs))) {
@@ -67,6 +60,7 @@ void Scrubber::run() {
 bool Scrubber::run_once() {
   const auto before = damage();
   check_journal();
+  check_base();
   for (std::size_t table = 0; table < kTables && !stopping_; ++table) check_table(static_cast<Table>(table));
   if (stopping_ || damage() != before) return false;
   last_success_ms_.store(options_.wall_ms ? options_.wall_ms() : 0, std::memory_order_relaxed);
@@ -84,24 +78,38 @@ void Scrubber::read(std::uint64_t bytes) {
   rest(static_cast<std::int64_t>(1000 * bytes / options_.bytes_per_second));
 }
 
-// Up to what was durable when the pass began: behind it the journal is being written. One fault ends the
-// walk, since the chain cannot be followed beyond it.
+// From the first segment that is kept. Where the walk fails because its segment was dropped meanwhile, it
+// begins again behind that.
 void Scrubber::check_journal() {
+  const auto& folder_id = store_.format().folder_id;
+  for (;;) {
+    const auto begin = journal_beginning(files_, store_.data_dir(), folder_id);
+    if (!begin) return report(begin.error());
+    const auto walked = walk_journal(*begin);
+    if (walked) return;
+    const auto now = journal_beginning(files_, store_.data_dir(), folder_id);
+    if (!now || now->segment == begin->segment) return report(walked.error());
+  }
+}
+
+// Up to what was durable when it began: behind it the journal is being written. One fault ends the walk,
+// since the chain cannot be followed beyond it.
+StorageResult<void> Scrubber::walk_journal(const JournalPosition& from) {
   JournalOptions journal;
   journal.directory = store_.journal_directory();
   journal.folder_id = store_.format().folder_id;
   const auto end = store_.journal().durable_position();
-  auto reader = JournalReader::open(files_, journal, JournalPosition{});
-  if (!reader) return report(reader.error());
+  auto reader = JournalReader::open(files_, journal, from);
+  if (!reader) return reader.error();
   std::uint64_t unpaid = 0;
   while (!stopping_ && reader->position().sequence < end.sequence) {
     const auto begin = reader->position();
     auto group = reader->next();
-    if (!group) return report(group.error());
+    if (!group) return group.error();
     const auto& reached = reader->position();
     if (*group == nullptr) {
-      return report({Errc::damaged, segment_path(journal.directory, reached.segment), reached.offset,
-                     "the journal ends before its durable position"});
+      return StorageError{Errc::damaged, segment_path(journal.directory, reached.segment), reached.offset,
+                          "the journal ends before its durable position"};
     }
     unpaid += reached.segment == begin.segment ? reached.offset - begin.offset : reached.offset;
     if (unpaid < options_.bytes_per_second / 50) continue;
@@ -109,6 +117,25 @@ void Scrubber::check_journal() {
     unpaid = 0;
   }
   read(unpaid);
+  return {};
+}
+
+// One that is being carried forward is looked at by whoever does that. One that was sealed anew meanwhile,
+// too.
+void Scrubber::check_base() {
+  const auto sealed = [this] { return read_base_seal(files_, store_.data_dir(), store_.format().folder_id); };
+  const auto seal = sealed();
+  if (!seal) return report(seal.error());
+  if (!*seal || !(*seal)->digest) return;
+  const auto digest = digest_of_base(files_, store_.data_dir(), [this](std::uint64_t bytes) {
+    read(bytes);
+    return !stopping_;
+  });
+  if (stopping_ || (digest && *digest == *(*seal)->digest)) return;
+  const auto now = sealed();
+  if (now && *now && (*now)->digest != (*seal)->digest) return;
+  const auto damage = recharge::check_base(files_, store_.data_dir(), **seal, store_.codec());
+  if (!damage) report(damage.error());
 }
 
 void Scrubber::check_table(Table table) {

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 
+#include "storage/base.h"
 #include "storage/books_check.h"
 #include "storage/store.h"
 
@@ -45,6 +46,8 @@ class Scrubber {
  private:
   void run();
   void check_journal();
+  StorageResult<void> walk_journal(const JournalPosition& from);
+  void check_base();
   void check_table(Table table);
   StorageResult<bool> check_rows(Table table, StoredKey& from, std::uint64_t& bytes);
   void report(const StorageError& error);

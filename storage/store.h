@@ -44,14 +44,14 @@ class Store {
   // That of the books when they were opened.
   std::uint64_t expiry_watermark_ms() const noexcept { return expiry_watermark_ms_; }
   std::uint64_t free_bytes() const;
+  const std::string& data_dir() const noexcept { return folder_->path(); }
   std::string journal_directory() const { return folder_->journal_directory(); }
   std::string books_file() const { return folder_->path() + "/books/data.mdb"; }
 
  private:
   explicit Store(FileSystem& files) : files_(files) {}
   StorageResult<void> open_books(const std::string& directory);
-  StorageResult<void> recover_shards(const StoreOptions& options, const JournalOptions& journal_options);
-  void distribute(unsigned threads, ShardGroup::Shards shards, const StoreOptions& options);
+  StorageResult<void> start_shards(const StoreOptions& options, const JournalOptions& journal_options);
 
   FileSystem& files_;
   std::optional<DataFolder> folder_;

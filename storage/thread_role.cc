@@ -10,14 +10,31 @@ namespace {
 
 constexpr int kPromptNiceness = -20;
 constexpr int kBackgroundNiceness = 10;
+constexpr int kIdleNiceness = 19;
+constexpr int kIoOfThisThread = 1;  // IOPRIO_WHO_PROCESS
+constexpr int kIdleIo = 3 << 13;    // IOPRIO_CLASS_IDLE
+
+int niceness_of(Urgency urgency) noexcept {
+  switch (urgency) {
+    case Urgency::prompt:
+      return kPromptNiceness;
+    case Urgency::background:
+      return kBackgroundNiceness;
+    case Urgency::idle:
+      return kIdleNiceness;
+    case Urgency::normal:
+      break;
+  }
+  return 0;
+}
 
 }  // namespace
 
 void begin_thread(const char* name, Urgency urgency) noexcept {
   ::prctl(PR_SET_NAME, name);
   if (urgency == Urgency::normal) return;
-  const int niceness = urgency == Urgency::prompt ? kPromptNiceness : kBackgroundNiceness;
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), niceness);
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), niceness_of(urgency));
+  if (urgency == Urgency::idle) ::syscall(SYS_ioprio_set, kIoOfThisThread, 0, kIdleIo);
 }
 
 }  // namespace recharge

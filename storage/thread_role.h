@@ -7,7 +7,8 @@ namespace recharge {
 enum class Urgency {
   normal,
   prompt,      // works little and many wait for it: the journal. Needs CAP_SYS_NICE or a limit that allows it
-  background,  // has time: checkpoints, checks of old data
+  background,  // has time: checkpoints
+  idle,        // only what nobody else wants, of the processor and of the disk: checks of old data
 };
 
 // REQUIRES: name has at most 15 characters.

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <functional>
+#include <set>
 #include <unordered_map>
 
 #include "core/journal_record.h"
 #include "core/transition.h"
+#include "storage/base.h"
 #include "storage/books_check.h"
 #include "storage/books_replica.h"
 #include "storage/lmdb_books.h"
@@ -17,38 +20,74 @@
 namespace recharge {
 namespace {
 
+StorageResult<void> for_each_row(BooksSnapshot& books, Table table,
+                                 const std::function<Result<void>(Bytes key, Bytes value)>& visit) {
+  StoredKey from;
+  for (;;) {
+    auto row = books.first_from(table, from);
+    if (row && !row->has_value()) return {};
+    Result<void> done = row ? visit((*row)->key, (*row)->value) : Result<void>(row.error());
+    if (!done)
+      return StorageError{done.error(), "temporary books", 0,
+                          std::string(kTableNames[static_cast<std::size_t>(table)])};
+    from.assign((*row)->key.begin(), (*row)->key.end());
+    from.push_back(std::byte{0});
+  }
+}
+
 // What the transfers alone say, added up without any record.
 class Sums {
  public:
   void add(const JournalRecord& record, VerifyReport& report) {
     for (const auto& fact : record.facts) {
       if (const auto* posted = std::get_if<TransferPosted>(&fact)) {
-        const auto& transfer = posted->transfer;
-        move(transfer.debit, -transfer.amount.minor_units());
-        move(transfer.credit, transfer.amount.minor_units());
-        ++report.transfers;
-        if (transfer.kind == TransferKind::recharge && ++credits_[transfer.order_id.to_hex()] > 1) {
-          report.add("order " + transfer.order_id.to_text() + " was credited twice");
-        }
+        if (known_.erase(posted->transfer.id) == 0) add(posted->transfer, report);
       }
       if (const auto* changed = std::get_if<OrderChanged>(&fact); changed != nullptr &&
                                                                   changed->fields & kTransactionField &&
                                                                   changed->status == OrderStatus::recharged) {
         const auto* payment = std::get_if<ReportPayment>(&record.command);
-        const auto gateway = std::string(payment != nullptr ? payment->gateway.view() : "");
-        const auto [at, fresh] = transactions_.emplace(
-            gateway + " transaction " + std::string(changed->transaction_id.view()), changed->order_id);
-        if (!fresh && at->second != changed->order_id) {
-          report.add(at->first + " paid for two orders, " + at->second.to_text() + " and " +
-                     changed->order_id.to_text());
-        }
+        note_payment(payment != nullptr ? payment->gateway : GatewayName(), changed->transaction_id,
+                     changed->order_id, report);
       }
     }
+  }
+  // What the base stands for. A base that is carried forward may hold transfers of records that follow.
+  StorageResult<void> begin_with(BooksSnapshot& base, const RecordCodec& codec, bool sealed,
+                                 VerifyReport& report) {
+    auto done = for_each_row(base, Table::transfers, [&](Bytes key, Bytes value) -> Result<void> {
+      Transfer transfer;
+      if (auto decoded = codec.decode(key, value, transfer); !decoded) return decoded;
+      if (!sealed) known_.insert(transfer.id);
+      add(transfer, report);
+      return {};
+    });
+    if (!done) return done;
+    return for_each_row(base, Table::orders, [&](Bytes key, Bytes value) -> Result<void> {
+      Order order;
+      if (auto decoded = codec.decode(key, value, order); !decoded) return decoded;
+      if (is_credited(order.status)) note_payment(order.gateway, order.transaction_id, order.id, report);
+      return {};
+    });
   }
   const std::unordered_map<std::string, std::int64_t>& users() const noexcept { return users_; }
   std::int64_t total() const noexcept { return total_; }
 
  private:
+  void add(const Transfer& transfer, VerifyReport& report) {
+    move(transfer.debit, -transfer.amount.minor_units());
+    move(transfer.credit, transfer.amount.minor_units());
+    ++report.transfers;
+    if (transfer.kind == TransferKind::recharge && ++credits_[transfer.order_id.to_hex()] > 1)
+      report.add("order " + transfer.order_id.to_text() + " was credited twice");
+  }
+  void note_payment(const GatewayName& gateway, const TransactionId& transaction, const OrderId& order,
+                    VerifyReport& report) {
+    const auto [at, fresh] = transactions_.emplace(
+        std::string(gateway.view()) + " transaction " + std::string(transaction.view()), order);
+    if (!fresh && at->second != order)
+      report.add(at->first + " paid for two orders, " + at->second.to_text() + " and " + order.to_text());
+  }
   void move(const LedgerAccount& account, std::int64_t amount) {
     total_ += amount;
     if (account.kind == LedgerAccountKind::user) users_[std::string(account.user.view())] += amount;
@@ -56,6 +95,7 @@ class Sums {
   std::unordered_map<std::string, std::int64_t> users_;
   std::unordered_map<std::string, unsigned> credits_;
   std::unordered_map<std::string, OrderId> transactions_;
+  std::set<EntryId> known_;
   std::int64_t total_ = 0;
 };
 
@@ -117,14 +157,9 @@ StorageResult<void> compare_tables(BooksSnapshot& expected, BooksSnapshot& actua
 StorageResult<void> compare_sums(BooksReplica& replica, const RecordCodec& codec, const Sums& sums,
                                  VerifyReport& report) {
   auto snapshot = replica.books().snapshot();
-  StoredKey from;
-  for (;;) {
-    auto row = snapshot->first_from(Table::accounts, from);
+  const auto done = for_each_row(*snapshot, Table::accounts, [&](Bytes key, Bytes value) -> Result<void> {
     UserAccount account;
-    Result<void> done = row ? Result<void>() : Result<void>(row.error());
-    if (done && row->has_value()) done = codec.decode((*row)->key, (*row)->value, account);
-    if (!done) return StorageError{done.error(), "temporary books", 0, "account"};
-    if (!row->has_value()) break;
+    if (auto decoded = codec.decode(key, value, account); !decoded) return decoded;
     ++report.accounts;
     const auto found = sums.users().find(std::string(account.account.view()));
     const auto sum = found == sums.users().end() ? 0 : found->second;
@@ -132,9 +167,9 @@ StorageResult<void> compare_sums(BooksReplica& replica, const RecordCodec& codec
       report.add("account " + std::string(account.account.view()) + " has " + to_text(account.balance) +
                  ", its transfers add up to " + to_text(Money::from_minor_units(sum)));
     }
-    from.assign((*row)->key.begin(), (*row)->key.end());
-    from.push_back(std::byte{0});
-  }
+    return {};
+  });
+  if (!done) return done;
   report.ledger_sum_minor_units = sums.total();
   for (const auto& shard : replica.shards().shards()) {
     report.ledger_sum_minor_units += shard->totals().users.minor_units();
@@ -191,15 +226,24 @@ StorageResult<VerifyReport> verify_data_folder(FileSystem& files, const VerifyOp
     return StorageError{
         {errno, boost::system::generic_category()}, options.scratch_dir, 0, "temporary books"};
   }
-  auto fresh = LmdbBooks::open(scratch.path + "/expected", folder_id, LmdbBooks::Open::fresh);
+  const auto base = read_base_seal(files, options.data_dir, folder_id);
+  if (!base) return base.error();
+  auto fresh =
+      books_at_beginning(files, options.data_dir, folder_id, folder->codec, scratch.path + "/expected");
   if (!fresh) return fresh.error();
   auto expected = BooksReplica::open(folder->map, folder->codec, **fresh, "temporary books");
   if (!expected) return expected.error();
   VerifyReport report;
+  report.decided = options.decide && (!*base || (*base)->digest);
   Sums sums;
+  if (*base) {
+    report.base = (*base)->position;
+    auto begun = sums.begin_with(*(*fresh)->snapshot(), folder->codec, (*base)->digest.has_value(), report);
+    if (!begun) return begun.error();
+  }
   const auto visit = [&](const JournalRecord& record, Bytes bytes, const std::string& place,
                          ShardGroup& shards) {
-    if (options.decide) decide_again(record, bytes, shards, place, report);
+    if (report.decided) decide_again(record, bytes, shards, place, report);
     sums.add(record, report);
   };
   auto replayed = expected->replay(files, folder->journal, std::nullopt, visit);

@@ -39,17 +39,24 @@ std::string report_json(const VerifyReport& report) {
       .count("rows_compared", report.rows_compared)
       .raw("ledger_sum_minor_units", std::to_string(report.ledger_sum_minor_units))
       .raw("torn_tail", report.torn_tail ? "true" : "false")
+      .count("base_segment", report.base ? report.base->segment : 0)
       .text("head", digest_hex(report.end.previous_hash))
       .count("findings_total", report.findings_total)
       .raw("findings", "[" + findings + "]");
   return writer.finish();
 }
 
-void print_report(const VerifyReport& report) {
+void print_report(const VerifyReport& report, bool decide) {
   std::cout << report.records << " records in " << report.groups << " groups, " << report.orders
             << " orders, " << report.accounts << " accounts, " << report.transfers
             << " transfers; ledger sum " << to_text(Money::from_minor_units(report.ledger_sum_minor_units))
             << '\n';
+  if (report.base) {
+    std::cout << "from a base at segment " << report.base->segment << ", offset " << report.base->offset
+              << ": what was before it is not in the journal any more\n";
+  }
+  if (decide && !report.decided)
+    std::cout << "nothing was decided again: the base is being carried forward\n";
   if (report.torn_tail) std::cout << "an unfinished group at the end: the next start cuts it off\n";
   for (const auto& finding : report.findings) std::cout << "DIFFERS " << finding << '\n';
   if (report.findings_total > report.findings.size()) {
@@ -85,7 +92,7 @@ ExitCode verify(const Tool& tool, const Options& options) {
   } else if (options.head) {
     std::cout << digest_hex(report->end.previous_hash) << '\n';
   } else {
-    print_report(*report);
+    print_report(*report, options.decide);
   }
   return report->clean() ? ExitCode::ok : ExitCode::failure;
 }

@@ -72,7 +72,7 @@ class Folder:
             if daemon.process is not None:
                 daemon.kill()
         self.data = daemon.data_dir
-        segments = sorted((self.data / "journal").iterdir())
+        segments = sorted((self.data / "journal").glob("*.journal"))
         self.files = [self.data / "FORMAT", *segments, self.data / "books" / "data.mdb"]
         self.weights = [1, *(4 / len(segments) for _ in segments), 5]
 

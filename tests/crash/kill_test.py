@@ -2,8 +2,9 @@
 """kill -9 in mid-load, judged from outside: nothing acknowledged is lost, and nothing happens twice.
 
 Each cycle places, credits, repeats, refunds and spends from 32 connections, kills recharged after 5 to 500 ms, has
-`recharge verify` walk the journal, starts recharged again and compares what it shows with this process's own list of
-what was sent and what was acknowledged. In the end everything is sent again, and the books must match exactly. Then
+`recharge verify` walk the journal, starts recharged again and compares what it shows with the list of what was sent and
+what was acknowledged, which a third process keeps (oracle_process.py): it goes on judging when this one is killed, and
+that is tried. In the end everything is sent again, and the books must match exactly. Then
 the same is done with builds that are broken on purpose, and lies are told about what was acknowledged: all are seen.
 
     kill_test.py [--cycles N] [--seed S]     # RECHARGE_LONG=1: 500 cycles instead of 20; RECHARGE_SEED: the seed
@@ -13,55 +14,68 @@ The binaries are taken from RECHARGED_BIN and RECHARGE_BIN, else from build/rele
 import argparse
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
-from oracle import (CONFIG, READY_WITHIN_S, Load, check, check_all, check_balances, check_payments,
-                    check_that_it_fails, check_that_lies_are_seen, send_all_again, verify)
+from oracle import CONFIG, READY_WITHIN_S, check, check_that_it_fails, verify
+from oracle_process import Oracle
 from broken import broken_disk, without_deduplication
 from daemon import Daemon
 
 BROKEN_CYCLES = 20  # at the most, until a broken build is seen
 
 
-def sample(payments_by_cycle, rng):
-    """The last cycle whole, and an earlier one."""
-    return payments_by_cycle[-1] + (rng.choice(payments_by_cycle[:-1]) if len(payments_by_cycle) > 1 else [])
-
-
-def run(folder, rng, cycles, program=None, env=None, final=None):
-    """Raises AssertionError where a rule is broken. Returns (payments, slowest start)."""
-    daemon, by_cycle, slowest = Daemon(folder, CONFIG, program=program, env=env), [], 0.0
+def run(folder, rng, cycles, program=None, env=None, lies=False):
+    """Raises AssertionError where a rule is broken. Returns (what was acknowledged by kind, slowest start)."""
+    daemon, slowest = Daemon(folder, CONFIG, program=program, env=env), 0.0
+    oracle = Oracle(folder, program, env)
     try:
         for cycle in range(cycles):
-            load = Load(daemon.address, rng, cycle)
+            oracle.ask("load", daemon.address, daemon.process.pid, rng.getrandbits(64))
             time.sleep(rng.uniform(0.005, 0.5))
             daemon.kill()
-            by_cycle.append(load.join())
+            oracle.ask("join")
             verify(daemon.data_dir)
             daemon.start()
             slowest = max(slowest, daemon.ready_seconds)
             check(daemon.ready_seconds < READY_WITHIN_S, "ready only after", daemon.ready_seconds, "s")
-            looked_at = sample(by_cycle, rng)
-            check_payments(daemon.address, looked_at)
-            check_balances(daemon.address, looked_at)
+            oracle.ask("look_at", daemon.address, rng.getrandbits(64))
             if cycle % 10 == 9:
-                print(f"{cycle + 1} cycles: {sum(map(len, by_cycle))} payments, slowest start {slowest:.2f} s", flush=True)
-        payments = [payment for payments in by_cycle for payment in payments]
-        check_all(daemon.address, payments)
-        send_all_again(daemon.address, payments)
-        if final:
-            final(daemon.address, payments)
+                print(f"{cycle + 1} cycles: {oracle.ask('acknowledged')['payments']} payments, "
+                      f"slowest start {slowest:.2f} s", flush=True)
+        oracle.ask("everything", daemon.address, lies)
+        acknowledged = oracle.ask("acknowledged")
         daemon.stop()
         verify(daemon.data_dir)
-        return payments, slowest
+        return acknowledged, slowest
     except BaseException:
         print(daemon.log_tail()[-1000:], file=sys.stderr)
         raise
     finally:
+        oracle.end()
         if daemon.process is not None:
             daemon.kill()
+
+
+def verdict_without_driver(folder, rng, broken):
+    """What the oracle says when its driver, this script in another process, is killed in the middle."""
+    command = [sys.executable, __file__, "--cycles", "1000", "--seed", str(rng.getrandbits(32)), "--folder", str(folder)]
+    driver = subprocess.Popen(command + (["--without-deduplication"] if broken else []), stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    log, deadline = folder / "stderr.log", time.monotonic() + 60
+    while not log.exists() or log.read_text().count("recovered") < 2:  # two kills are behind it
+        check(driver.poll() is None and time.monotonic() < deadline, "the driver does not get on")
+        time.sleep(0.05)
+    time.sleep(rng.uniform(0, 0.5))
+    driver.kill()
+    driver.wait()
+    while not (folder / "verdict").exists():
+        check(time.monotonic() < deadline, "the oracle does not say what it found")
+        time.sleep(0.05)
+    return (folder / "verdict").read_text()
 
 
 def main():
@@ -69,16 +83,24 @@ def main():
     parser.add_argument("--cycles", type=int, default=500 if os.environ.get("RECHARGE_LONG") == "1" else 20)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("RECHARGE_SEED") or
                                                         random.SystemRandom().randrange(2**32)))
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)  # of a driver that is killed itself
+    parser.add_argument("--without-deduplication", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.folder:
+        run(options.folder, random.Random(options.seed), options.cycles,
+            **(without_deduplication() if options.without_deduplication else {}))
+        return
     print(f"seed {options.seed}, {options.cycles} cycles", flush=True)
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="recharge-kill-") as folder:
-        payments, slowest = run(f"{folder}/sound", rng, options.cycles, final=check_that_lies_are_seen)
-        acknowledged = {kind: sum(payment.acknowledged(kind) for payment in payments)
-                        for kind in ("place", "credit", "refund", "debit", "second")}
+        acknowledged, slowest = run(f"{folder}/sound", rng, options.cycles, lies=True)
         check(all(acknowledged.values()) or options.cycles < 5, "the load is not complete:", acknowledged)
-        print(f"{len(payments)} payments, acknowledged before the kill or after: {acknowledged}; "
-              f"slowest start {slowest:.2f} s", flush=True)
+        print(f"acknowledged before the kill or after: {acknowledged}; slowest start {slowest:.2f} s", flush=True)
+        verdict = verdict_without_driver(Path(folder) / "alone", rng, broken=False)
+        check(verdict == "sound", "without its driver the oracle says", verdict)
+        verdict = verdict_without_driver(Path(folder) / "alone-broken", rng, broken=True)
+        check(verdict.startswith("AssertionError"), "without its driver the oracle says of a broken build", verdict)
+        print(f"the oracle outlived its driver; of a broken build it said: {verdict[:100]}", flush=True)
         for what, broken in (("replies before the write", broken_disk("write_late")),
                              ("no deduplication", without_deduplication())):
             check_that_it_fails(what, lambda: run(f"{folder}/{what}", rng, BROKEN_CYCLES, **broken))

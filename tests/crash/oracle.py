@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
 
 from api import in_threads, parse_metrics  # noqa: E402
-from daemon import binary, clean_environment  # noqa: E402
+from daemon import Daemon, binary, clean_environment  # noqa: E402
 from signing import VECTOR_SECRET, Raw, Text, callback_fields, signed_body  # noqa: E402
 
 CONNECTIONS = 32
@@ -355,6 +355,25 @@ def verify(data_dir):
     result = subprocess.run([binary("RECHARGE_BIN", "recharge"), "verify", "--data-dir", str(data_dir)],
                             capture_output=True, text=True, timeout=300, env=clean_environment(), check=False)
     check(result.returncode == 0, "recharge verify exits", result.returncode, result.stdout, result.stderr)
+
+
+@contextlib.contextmanager
+def serving(folder, config=CONFIG, **options):
+    """A recharged, with options of Daemon; killed in the end where it still runs."""
+    daemon = Daemon(folder, config, **options)
+    try:
+        yield daemon
+    finally:
+        if daemon.process is not None:
+            daemon.kill()
+
+
+def settle(daemon, payments):
+    """All rules: what is shown now, everything sent again, a clean stop, the journal."""
+    check_all(daemon.address, payments)
+    send_all_again(daemon.address, payments)
+    daemon.stop()
+    verify(daemon.data_dir)
 
 
 def check_that_lies_are_seen(address, payments):

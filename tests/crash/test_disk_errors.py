@@ -15,7 +15,7 @@ from api import in_threads
 from broken import broken_disk
 from daemon import Daemon
 from faults import first_injection, injected, need, need_strace, resident_bytes, seeded
-from oracle import CONFIG, Load, check, check_all, check_that_it_fails, send_all_again, verify
+from oracle import CONFIG, Load, check, check_all, check_that_it_fails, serving, settle, verify
 
 EXIT_WITHIN_S = 1.0
 JOURNAL = r"/journal/\d+\.journal>"
@@ -40,8 +40,7 @@ def wait_until_acknowledged_after_failure(load, log):
 
 def fail_in_mid_load(folder, rng, inject, ends=True, **broken):
     """ends=False: the process is taken to go on, and is killed."""
-    daemon = Daemon(folder, CONFIG, **broken)
-    try:
+    with serving(folder, **broken) as daemon:
         load = Load(daemon.address, rng, 0)
         time.sleep(rng.uniform(0.1, 0.4))
         log = Path(folder) / "strace"
@@ -67,13 +66,7 @@ def fail_in_mid_load(folder, rng, inject, ends=True, **broken):
                     if step.acknowledged and step.sent_at > failed_at]
             check(not late, "acknowledged after the failure:", late)
         daemon.start()
-        check_all(daemon.address, payments)
-        send_all_again(daemon.address, payments)
-        daemon.stop()
-        verify(daemon.data_dir)
-    finally:
-        if daemon.process is not None:
-            daemon.kill()
+        settle(daemon, payments)
 
 
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
@@ -115,10 +108,7 @@ def test_read_only_disk_ends_the_process(tmp_path):
         subprocess.run(["umount", mounted], check=True)
         subprocess.run(["mount", "-o", "loop", image, mounted], check=True)
         daemon.start()
-        check_all(daemon.address, payments)
-        send_all_again(daemon.address, payments)
-        daemon.stop()
-        verify(daemon.data_dir)
+        settle(daemon, payments)
     finally:
         subprocess.run(["umount", "-l", mounted], check=False)
 
@@ -145,8 +135,7 @@ def pipelined_orders(address, index, seconds):
 
 
 def slow_flushes(folder, rng, flush_us, seconds, pipelines=16, **broken):
-    daemon = Daemon(folder, CONFIG, **broken)
-    try:
+    with serving(folder, **broken) as daemon:
         warm = Load(daemon.address, rng, 0)
         time.sleep(0.5)
         payments = warm.join()
@@ -166,9 +155,6 @@ def slow_flushes(folder, rng, flush_us, seconds, pipelines=16, **broken):
         verify(daemon.data_dir)
         print(f"flushes of {flush_us / 1e6} s: slowest reply {slowest:.2f} s, memory grew by {grown >> 10} KiB, "
               f"{len(load.refused)} refused of {len(steps)}")
-    finally:
-        if daemon.process is not None:
-            daemon.kill()
 
 
 def test_slow_flushes(tmp_path):

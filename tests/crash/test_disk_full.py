@@ -11,7 +11,7 @@ import pytest
 
 from daemon import Daemon, run_once
 from faults import need, seeded
-from oracle import CONFIG, Load, check, check_all, check_that_it_fails, client, send_all_again, verify
+from oracle import CONFIG, Load, check, check_all, check_that_it_fails, client, serving, settle
 
 DISK_BYTES = 52 << 20
 ROOM_BYTES = 26 << 20  # with the ballast: the first two segments of 8 MiB, and little more
@@ -75,8 +75,7 @@ def read(address, payment):
 def run(mounted, rng, what="journal", free_again=True):
     """what fills the disk: the journal, whose next segment finds no room, or others, so that the books cannot grow."""
     ballast = [fill(mounted, "ballast", ROOM_BYTES)]
-    daemon = Daemon(mounted.parent, CONFIG, data_dir=mounted / "data")
-    try:
+    with serving(mounted.parent, data_dir=mounted / "data") as daemon:
         if what == "others":
             segments = mounted / "data" / "journal"
             wait_until(lambda: len(list(segments.glob("*.journal"))) == 2, 5, "the second segment is not made")
@@ -107,14 +106,8 @@ def run(mounted, rng, what="journal", free_again=True):
         check_all(daemon.address, payments)
         daemon.kill()
         daemon.start()
-        check_all(daemon.address, payments)
-        send_all_again(daemon.address, payments)
-        daemon.stop()
-        verify(daemon.data_dir)
+        settle(daemon, payments)
         print(f"{before} refused while the disk was full; changes again {again:.2f} s after")
-    finally:
-        if daemon.process is not None:
-            daemon.kill()
 
 
 @pytest.mark.parametrize("what", ["journal", "others"])

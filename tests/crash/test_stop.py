@@ -6,8 +6,8 @@ import time
 from broken import broken_disk
 from daemon import Daemon, run_once
 from faults import LONG, seeded
-from oracle import (CONFIG, Load, Refused, check, check_all, check_balances, check_payments, check_that_it_fails,
-                    client, send_all_again, verify)
+from oracle import (Load, Refused, check, check_all, check_balances, check_payments, check_that_it_fails, client,
+                    send_all_again, serving, settle, verify)
 
 STOPS = 100 if LONG else 5
 REFUSED_WITHIN_S = 1.0
@@ -39,8 +39,8 @@ def stop_under_load(daemon, rng, block, stop_it):
 
 
 def run(folder, rng, stops, stop_it=Daemon.stop):
-    daemon, payments = Daemon(folder, CONFIG), []
-    try:
+    payments = []
+    with serving(folder) as daemon:
         for block in range(stops):
             fresh = stop_under_load(daemon, rng, block, stop_it)
             payments += fresh
@@ -55,9 +55,6 @@ def run(folder, rng, stops, stop_it=Daemon.stop):
         send_all_again(daemon.address, payments)
         daemon.stop()
         verify(daemon.data_dir)
-    finally:
-        if daemon.process is not None:
-            daemon.kill()
 
 
 def test_stop_under_load(tmp_path):
@@ -69,8 +66,7 @@ def test_a_server_that_does_not_drain_is_seen(tmp_path):
 
 
 def second_instance(folder, rng, **broken):
-    daemon = Daemon(folder, CONFIG, **broken)
-    try:
+    with serving(folder, **broken) as daemon:
         load = Load(daemon.address, rng, 0)
         for _ in range(3):
             started = time.monotonic()
@@ -81,13 +77,7 @@ def second_instance(folder, rng, **broken):
             check(second.returncode == 4, "a second instance ends with", second.returncode, second.stderr)
             check(time.monotonic() - started <= REFUSED_WITHIN_S, "refused only after", time.monotonic() - started)
         payments = load.join()
-        check_all(daemon.address, payments)
-        send_all_again(daemon.address, payments)
-        daemon.stop()
-        verify(daemon.data_dir)
-    finally:
-        if daemon.process is not None:
-            daemon.kill()
+        settle(daemon, payments)
 
 
 def test_second_instance_is_refused_under_load(tmp_path):

@@ -112,8 +112,15 @@ TEST_F(SettingsTest, RefusesWhatIsWrongAndSaysWhere) {
        "[gateway.native]\nkind = \"native\"\nsecrets = [{id=\"1\", secret=\"x\"}]\n", "taken"},
       {"success rate over one", "[gateway.simulated]\nsuccess_rate = 1.5\n", "from 0 to 1"},
       {"PostgreSQL", "[store]\nkind = \"postgres\"\n", "not in this build"},
-      {"another retention", "[store]\njournal_retention = \"7d\"\n", "must be one of all"},
       {"tokens without keys", "[auth]\nmode = \"jwt\"\n", "auth.keys"},
+      {"a retention without a unit", "[store]\njournal_retention = \"7\"\n", "must be \"all\", an age"},
+      {"a retention of another unit", "[store]\njournal_retention = \"7GB\"\n", "must be \"all\", an age"},
+      {"a retention of nothing", "[store]\njournal_retention = \"0d\"\n", "must be \"all\", an age"},
+      {"a negative retention", "[store]\njournal_retention = \"-1d\"\n", "must be \"all\", an age"},
+      {"a retention with more behind it", "[store]\njournal_retention = \"7d 1h\"\n",
+       "must be \"all\", an age"},
+      {"a retention beyond any use", "[store]\njournal_retention = \"100001d\"\n", "must be \"all\", an age"},
+      {"a retention that is a number", "[store]\njournal_retention = 7\n", "journal_retention"},
       {"TLS", "[tls]\ncertificate_file = \"a\"\n", "not in this build"},
       {"rate limits", "[rate_limit]\nper_ip = 5\n", "unknown key"},
       {"empty secret", "[callback]\nsecrets = [{id = \"a\", secret = \"\"}]\n", "must not be empty"},
@@ -132,6 +139,20 @@ TEST_F(SettingsTest, RefusesWhatIsWrongAndSaysWhere) {
   };
   for (const Refused& row : rows)
     EXPECT_NE(refusal(row.text).find(row.part), std::string::npos) << row.name << ": " << refusal(row.text);
+}
+
+TEST_F(SettingsTest, TheRetentionOfTheJournalIsAnAgeOrASize) {
+  const auto limits = [this](const std::string& text) {
+    return load("[store]\njournal_retention = \"" + text + "\"\n").store.journal_retention;
+  };
+  EXPECT_TRUE(load_settings({}, {}).store.journal_retention.keep_all());
+  EXPECT_TRUE(limits("all").keep_all());
+  EXPECT_EQ(limits("36h").age_ms, 36 * 3'600'000);
+  EXPECT_EQ(limits("90d").age_ms, 90 * 86'400'000LL);
+  EXPECT_FALSE(limits("90d").bytes);
+  EXPECT_EQ(limits("500MiB").bytes, std::uint64_t{500} << 20);
+  EXPECT_EQ(limits("20GiB").bytes, std::uint64_t{20} << 30);
+  EXPECT_FALSE(limits("20GiB").age_ms);
 }
 
 TEST_F(SettingsTest, RefusesWrongVariablesByName) {

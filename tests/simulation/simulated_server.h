@@ -60,8 +60,6 @@ class SimulatedServer final : public ShardOwners {
 
  private:
   void run_on_each(const std::function<void(unsigned thread, ShardGroup& group)>& task) override;
-  StorageResult<JournalPosition> recover_shards(ShardGroup& all, std::uint64_t watermark_ms,
-                                                RecoveryReport& report);
   CheckpointerOptions checkpointer_options();
   void serve() {
     if (settings_.meanwhile) settings_.meanwhile();

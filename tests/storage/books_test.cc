@@ -1,10 +1,12 @@
 // Both kinds of books keep the same promises; LMDB's keep more about their file.
 #include <gtest/gtest.h>
 #include <lmdb.h>
+#include <sodium.h>
 #include <unistd.h>
 
 #include <random>
 
+#include "storage/books_meta.h"
 #include "storage/lmdb_books.h"
 #include "storage/memory_books.h"
 #include "tests/storage/temp_folder.h"
@@ -254,6 +256,17 @@ class LmdbBooksTest : public BooksTest<LmdbKind> {
     for (int i = 0; i < 4; ++i) text += static_cast<char>(schema >> (8 * i));
     return text.append(reinterpret_cast<const char*>(id.data()), id.size());
   }
+  // As every version from 3 on ends a row of meta.
+  static std::string sealed(const std::string& name, const std::string& body, const FolderId& id) {
+    std::array<unsigned char, 8> checksum{};
+    const std::string text = name + body;
+    crypto_shorthash(checksum.data(), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+                     id.data());
+    return body + std::string(checksum.begin(), checksum.end());
+  }
+  static std::string sealed_header(std::uint32_t schema, const FolderId& id, const std::string& more = "") {
+    return sealed("header", header(schema, id) + more, id);
+  }
 };
 
 TEST_F(LmdbBooksTest, ASnapshotSeesOneMoment) {
@@ -297,17 +310,22 @@ TEST_F(LmdbBooksTest, TheHeaderDecidesWhetherTheyOpen) {
     Errc error;
   };
   const Row rows[] = {
-      {"an older schema is made anew", header(kBooksSchema - 1, kFolder), Errc::not_found},
-      {"a newer schema is refused", header(kBooksSchema + 1, kFolder), Errc::newer_format},
-      {"a newer schema of another form", header(kBooksSchema + 1, kFolder) + "more", Errc::newer_format},
-      {"another folder's", header(kBooksSchema, other), Errc::damaged},
-      {"too short", header(kBooksSchema, kFolder).substr(0, 10), Errc::damaged},
-      {"too long", header(kBooksSchema, kFolder) + "x", Errc::damaged},
+      {"an older schema is made anew", header(2, kFolder), Errc::not_found},
+      {"an older schema of another folder", header(2, other), Errc::damaged},
+      {"a newer schema is refused", sealed_header(kBooksSchema + 1, kFolder), Errc::newer_format},
+      {"a newer schema of another form", sealed_header(kBooksSchema + 1, kFolder, "more"),
+       Errc::newer_format},
+      {"a newer schema without its checksum is none", header(kBooksSchema + 1, kFolder), Errc::damaged},
+      {"this schema without its checksum", header(kBooksSchema, kFolder), Errc::damaged},
+      {"another folder's", sealed_header(kBooksSchema, other), Errc::damaged},
+      {"another row", sealed("position", header(kBooksSchema, kFolder), kFolder), Errc::damaged},
+      {"too short", sealed_header(kBooksSchema, kFolder).substr(0, 10), Errc::damaged},
+      {"too long", sealed_header(kBooksSchema, kFolder) + "x", Errc::damaged},
       {"never completed", "", Errc::not_found},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
-    put_raw("meta", "header", header(kBooksSchema, kFolder));
+    put_raw("meta", "header", sealed_header(kBooksSchema, kFolder));
     ASSERT_TRUE(reopen().has_value());
     put_raw("meta", "header", row.header);
     auto opened = reopen();
@@ -315,6 +333,34 @@ TEST_F(LmdbBooksTest, TheHeaderDecidesWhetherTheyOpen) {
     EXPECT_TRUE(opened.error().is(row.error)) << opened.error().to_text();
     EXPECT_EQ(opened.error().file, file());
   }
+}
+
+// A watermark or a position that is off by a bit would be believed: orders never expire, records are left
+// out.
+TEST_F(LmdbBooksTest, AnyFlippedBitOfTheRowsOfMetaIsFound) {
+  const auto position = encode_position(position_at(5), kFolder);
+  const auto head = encode_header(kFolder);
+  ASSERT_EQ(decode_position(position, kFolder).value(), position_at(5));
+  ASSERT_TRUE(check_header(head, kFolder).has_value());
+  EXPECT_EQ(decode_position(position, FolderId{9}).error(), Errc::damaged);
+  for (std::size_t bit = 0; bit < 8 * position.size(); ++bit) {
+    auto changed = position;
+    changed[bit / 8] ^= std::byte{1} << (bit % 8);
+    EXPECT_EQ(decode_position(changed, kFolder).error(), Errc::damaged) << bit;
+  }
+  for (std::size_t bit = 0; bit < 8 * head.size(); ++bit) {
+    auto changed = head;
+    changed[bit / 8] ^= std::byte{1} << (bit % 8);
+    EXPECT_EQ(check_header(changed, kFolder).error(), Errc::damaged) << bit;
+  }
+  std::string text(reinterpret_cast<const char*>(position.data()), position.size());
+  put_raw("meta", "position", text);
+  ASSERT_TRUE(reopen().has_value());
+  EXPECT_EQ(books().position().value(), position_at(5));
+  text[40] ^= 4;
+  put_raw("meta", "position", text);
+  ASSERT_TRUE(reopen().has_value());
+  EXPECT_EQ(books().position().error(), Errc::damaged);
 }
 
 TEST_F(LmdbBooksTest, OfAnotherFolderAreRefused) {

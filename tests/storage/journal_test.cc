@@ -278,10 +278,44 @@ TEST(Journal, RemovesUnfinishedAndMisfitPreparedSegments) {
   EXPECT_EQ(read_back(*disk, options).records.size(), 13u);
 }
 
+// Whatever was written before, and whatever the others hold back, a largest record finds room in the end.
+TEST(Journal, InTheSmallestSegmentARecordAlwaysFindsRoom) {
+  for (const unsigned producers : {1u, 3u, 200u}) {
+    JournalOptions options = small_journal(producers);
+    options.segment_bytes =
+        (GroupCommitter::smallest_segment_bytes(options) + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
+    for (std::size_t filler = 1; filler < 16'000; filler += 499) {
+      SCOPED_TRACE(std::to_string(producers) + " producers, records of " + std::to_string(filler));
+      auto disk = empty_disk();
+      auto journal = open_journal(*disk, options);
+      ASSERT_TRUE(journal->step().has_value());
+      for (unsigned other = 1; other < producers; ++other) {  // asks for much, and is silent from then on
+        auto room = journal->reserve(other, journal->max_record_bytes());
+        if (room.empty()) break;
+        room[0] = std::byte{'x'};
+        journal->commit(other, 1);
+        journal->publish(other);
+        if (other % 8 == 0) {
+          ASSERT_TRUE(journal->step().has_value());
+        }
+      }
+      for (unsigned i = 0; i < 120; ++i) {
+        ASSERT_TRUE(journal->step().has_value());
+        const bool last = i >= 60;
+        ASSERT_TRUE(push(*journal, 0, record_text(i, last ? journal->max_record_bytes() : filler))) << i;
+        journal->publish(0);
+      }
+    }
+  }
+}
+
 TEST(Journal, RefusesSizesThatDoNotFit) {
   auto disk = empty_disk();
   JournalOptions options = small_journal();
   options.segment_bytes = options.max_group_bytes;
+  EXPECT_TRUE(Journal::open(*disk, options, {}, {}).error().is(Errc::out_of_range));
+  options = small_journal(3);
+  options.segment_bytes = GroupCommitter::smallest_segment_bytes(options) / kSectorBytes * kSectorBytes;
   EXPECT_TRUE(Journal::open(*disk, options, {}, {}).error().is(Errc::out_of_range));
   options = small_journal();
   options.producers = 0;

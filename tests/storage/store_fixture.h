@@ -11,7 +11,7 @@
 
 namespace recharge::testing {
 
-constexpr std::uint64_t kStoreSegmentBytes = 3 << 20;
+constexpr std::uint64_t kStoreSegmentBytes = 4 << 20;
 
 // Its threads are one: each task runs at once, and what it left in the journal's ring is made durable.
 class DirectOwners final : public ShardOwners {
