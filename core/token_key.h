@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/rsa_key.h"
 #include "core/secret.h"
 
 namespace recharge {
@@ -21,7 +22,6 @@ std::string_view to_text(TokenAlgorithm algorithm) noexcept;  // as a token's he
 std::optional<TokenAlgorithm> parse_token_algorithm(std::string_view text) noexcept;
 
 constexpr std::size_t kMinHmacKeyBytes = 32;
-constexpr int kMinRsaBits = 2048;
 constexpr std::size_t kMaxKeyIdBytes = 128;
 
 class TokenKey {
