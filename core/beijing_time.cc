@@ -5,7 +5,7 @@ namespace {
 
 constexpr std::size_t kSize = 19;
 constexpr std::size_t kGap = 10;  // between day and time
-constexpr std::int64_t kAheadMs = 8 * 3'600'000;
+constexpr std::int64_t kAheadMs = 28'800'000;
 
 }  // namespace
 
