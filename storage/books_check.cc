@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "storage/books_meta.h"
 #include "storage/lmdb_file.h"
 
 namespace recharge {
@@ -42,7 +43,10 @@ StorageResult<std::uint64_t> check_books(FileSystem& files, const std::string& f
   const auto done =
       pages->check_all([&](std::string_view name, Bytes key, Bytes value, std::uint64_t offset) {
         const auto table = std::find(kTableNames.begin(), kTableNames.end(), name);
-        if (table == kTableNames.end()) return true;
+        if (table == kTableNames.end()) {
+          if (name != kMetaTable) on_damage({Errc::damaged, file, offset, "a table of unknown name"});
+          return true;
+        }
         ++rows;
         const auto damage =
             row_damage(codec, file, offset, static_cast<Table>(table - kTableNames.begin()), key, value);

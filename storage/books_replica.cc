@@ -68,6 +68,7 @@ StorageResult<ReplayReport> BooksReplica::replay(FileSystem& files, const Journa
     }
     if (shards_.changed_bytes() > pace_.changed_limit_bytes) {
       if (auto done = checkpoint(begin); !done) return done.error();
+      if (pace_.between_transactions) pace_.between_transactions();
     }
     if (auto done = apply_group(**group, journal.directory, visit, report); !done) return done.error();
   }

@@ -35,7 +35,8 @@ struct LmdbFile::Walk {
 };
 
 StorageError LmdbFile::damaged(std::uint64_t page, const char* what) const {
-  return {Errc::damaged, path_, page * meta_.page_bytes, what};
+  // A page's number may be what is damaged.
+  return {Errc::damaged, path_, std::min(page, meta_.last_page) * meta_.page_bytes, what};
 }
 
 StorageResult<LmdbFile> LmdbFile::open(FileSystem& files, const std::string& path,

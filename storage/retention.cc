@@ -11,8 +11,10 @@
 namespace recharge {
 namespace {
 
-constexpr std::size_t kChangedLimitBytes = std::size_t{32} << 20;
-constexpr std::size_t kRecordsPerTransaction = 4000;
+// The base's rows and its position move in one transaction each time: no row is ever ahead of the position,
+// so that a base which a later run wants to seal earlier is recognised.
+constexpr std::size_t kChangedLimitBytes = std::size_t{8} << 20;
+constexpr std::size_t kRecordsPerTransaction = SIZE_MAX;
 constexpr std::chrono::milliseconds kBetweenTransactions{2};
 
 }  // namespace

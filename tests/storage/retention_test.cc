@@ -298,26 +298,22 @@ TEST_F(RetentionTest, ADamagedBaseIsFoundAndNamed) {
   EXPECT_EQ(differences_from_model(), "") << "the books themselves are whole";
 }
 
-// A base that was left in the middle of being carried forward, its rows partly ahead of its position.
+// A base that was left in the middle of being carried forward: ahead of what BASE says.
 TEST_F(RetentionTest, ABaseThatIsCarriedForwardIsOneToo) {
   open();
   fill_and_checkpoint(3);
   retain();
-  fill_and_checkpoint(5);
+  fill_to(4);
   const auto middle = store->journal().durable_position();
-  any(100);
+  fill_and_checkpoint(5);
   const auto sealed = *seal();
   ASSERT_TRUE(write_base_seal(files, data(), store->format().folder_id, {sealed.position, {}}).has_value());
   const auto folder_of = retained();
   {
     auto base =
         LmdbBooks::open(data() + "/base", store->format().folder_id, LmdbBooks::Open::existing).value();
-    const auto before = base->position().value();
     auto replica = BooksReplica::open(store->map(), store->codec(), *base, base_file()).value();
     ASSERT_TRUE(replica.replay(files, folder_of.journal, middle).has_value());
-    auto back = base->begin().value();  // as if the last transaction had not been committed
-    ASSERT_TRUE(back->set_position(before).has_value());
-    ASSERT_TRUE(back->commit().has_value());
   }
   const auto report = make_backup(files, data(), folder.at("backup"));
   ASSERT_TRUE(report.has_value()) << report.error().to_text();
