@@ -45,10 +45,12 @@ Detached Session::run() {
   thread_.retire(*this);
 }
 
-// Without memory for it, the connection is given up; what has begun is carried out.
+// First what is there already: behind it may be the peer's end. Without memory for it, the connection is
+// given up; what has begun is carried out.
 void Session::serve() noexcept {
   try {
-    if (receivable_ && !is_full()) receive();
+    if (in_.size() > 0) process();
+    if (receivable_ && !is_full() && !closing_) receive();
     process();
   } catch (const std::exception& failure) {
     log_error(std::string("a connection ended by an exception: ") + failure.what());

@@ -3,6 +3,7 @@
 It makes the load, keeps the list of what was sent and acknowledged, and judges. When its driver dies it ends recharged,
 starts it once more on the same folder, judges alone, and leaves what it found in FOLDER/verdict: "sound", or why not.
 """
+import contextlib
 import multiprocessing
 import os
 import random
@@ -22,10 +23,9 @@ class Judge:
 
     def __init__(self, folder, program, env):
         self.folder, self.program, self.env = folder, program, env
-        self.payments, self.last, self.running, self.pid = [], [], None, None
+        self.payments, self.last, self.running = [], [], None
 
-    def load(self, address, pid, seed):
-        self.pid = pid
+    def load(self, address, seed):
         self.running = Load(address, random.Random(seed), len(self.payments) % 10000)
 
     def join(self):
@@ -52,12 +52,26 @@ class Judge:
                 **{kind: sum(payment.acknowledged(kind) for payment in self.all()) for kind in KINDS}}
 
     def alone(self):
-        if self.pid and str(self.folder) in Path(f"/proc/{self.pid}/cmdline").read_text():
-            os.kill(self.pid, signal.SIGKILL)
+        end_users_of(self.folder / "data")
         if self.running:
             self.join()
         time.sleep(0.2)  # until the folder's lock is free
         settle(Daemon(self.folder, CONFIG, program=self.program, env=self.env), self.all())
+
+
+def end_users_of(data_dir):
+    """What the dead driver has left running on this folder, and on no other: recharged, or a verify."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(data_dir).encode() in entry.read_bytes().split(b"\0"):
+                os.kill(int(entry.parent.name), signal.SIGKILL)
+
+
+def answer(judge, what, arguments):
+    try:
+        return getattr(judge, what)(*arguments)
+    except Exception as error:
+        return error if isinstance(error, AssertionError) else AssertionError(repr(error))
 
 
 def serve(pipe, drivers_end, judge):
@@ -66,14 +80,11 @@ def serve(pipe, drivers_end, judge):
     while True:
         try:
             what, arguments = pipe.recv()
-        except EOFError:
+            if what == "end":
+                return
+            pipe.send(answer(judge, what, arguments))
+        except (EOFError, OSError):  # the driver is dead, whatever this was about
             break
-        if what == "end":
-            return
-        try:
-            pipe.send(getattr(judge, what)(*arguments))
-        except Exception as error:
-            pipe.send(error if isinstance(error, AssertionError) else AssertionError(repr(error)))
     try:
         judge.alone()
         verdict = "sound"

@@ -148,6 +148,19 @@ TEST(Session, AHalfClosedClientGetsItsReplies) {
   EXPECT_TRUE(client.ended());
 }
 
+// More requests than are under way at once, with the end behind them: none of them is forgotten.
+TEST(Session, AHalfClosedClientGetsTheRepliesToAllThatItSent) {
+  TestServer server;
+  RawClient client(server);
+  constexpr unsigned kRequests = 5 * kMaxPipelined;
+  std::string requests;
+  for (unsigned i = 0; i < kRequests; ++i) requests += balance("a");
+  client.send(requests);
+  client.end_sending();
+  EXPECT_EQ(count_of(client.read_to_end(), "HTTP/1.1 200 OK"), kRequests);
+  EXPECT_TRUE(client.ended());
+}
+
 TEST(Session, SurvivesAClientThatVanishesWithRequestsUnderWay) {
   TestServer server;
   server.engine.hold();
