@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .processes import Child, Failure, cpu_seconds, free_port, killed_after
 
-BIN = Path(os.environ.get("RECHARGE_BENCH_BIN") or Path(__file__).parents[2] / "build" / "release" / "bin")
+BIN = Path(os.environ.get("RECHARGE_BENCH_BIN") or Path(__file__).parents[2] / "build" / "profiled" / "bin")
 
 
 class Recharged:
