@@ -11,7 +11,7 @@ import pytest
 from certificates import Authority
 
 LONG = bool(os.environ.get("RECHARGE_LONG"))
-SHORT_CHECKS = ["--protocols", "--std", "--server-defaults", "--renegotiation"]
+SHORT_CHECKS = ["--protocols", "--server-defaults"]
 ABOVE_LOW = ("MEDIUM", "HIGH", "CRITICAL")
 # An authority of a test has no address where it could be asked whether a certificate was revoked.
 OWN = ("crlDistributionPoints=URI:http://localhost/ca.crl",)
@@ -25,7 +25,7 @@ def findings(address, authority, folder):
                     "--nodns", "none", "--jsonfile", str(out), *checks, f"localhost:{address[1]}"],
                    stdin=subprocess.DEVNULL, capture_output=True, timeout=900, check=False)
     found = [(each["id"], each["severity"], each["finding"]) for each in json.loads(out.read_text())]
-    assert len(found) > 30, found
+    assert len(found) > 20, found
     return found
 
 
