@@ -57,6 +57,11 @@ struct AccountOf {
   }
 };
 
+// Whose callbacks a route takes.
+std::string_view gateway_of(const Route& route, std::string_view parameter) noexcept {
+  return route.path.find('{') == std::string_view::npos ? kNativeGatewayName : parameter;
+}
+
 // Which account a command is for, where it is for one; else where it can be kept to one.
 struct Confine {
   const Account& account;
@@ -82,6 +87,7 @@ void Access::take_over(const AccessRules& rules) {
   proxy_protocol_ = rules.proxy_protocol;
   trusted_proxies_ = rules.trusted_proxies;
   callback_sources_ = rules.callback_sources;
+  certified_gateways_ = rules.certified_gateways;
   limiter_.take_over(rules.allowances, rules.rates);
   watches_clients_ = limiter_.limits() || !callback_sources_.empty();
   needs_tokens_ = rules.token_keys != nullptr;
@@ -102,10 +108,18 @@ bool Access::admit_watched(const Route* route, const NetAddress& peer, const Req
     return false;
   }
   if (limit != LimitClass::callback || callback_sources_.empty()) return true;
-  const bool names_gateway = route->path.find('{') != std::string_view::npos;
-  const auto sources = callback_sources_.find(names_gateway ? parameter : kNativeGatewayName);
+  const auto sources = callback_sources_.find(gateway_of(*route, parameter));
   if (sources == callback_sources_.end() || contains(sources->second, client)) return true;
   reply.fail(403, "forbidden_address", "Callbacks are not taken from this address");
+  return false;
+}
+
+bool Access::is_certified(const Route* route, std::string_view parameter, const TlsStream* tls,
+                          Reply& reply) const {
+  if (route == nullptr || route->limit != LimitClass::callback) return true;
+  if (!certified_gateways_.contains(gateway_of(*route, parameter))) return true;
+  if (tls != nullptr && tls->has_client_certificate()) return true;
+  reply.fail(403, "client_certificate_required", "This gateway's callbacks need a client certificate");
   return false;
 }
 

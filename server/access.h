@@ -14,6 +14,7 @@
 #include "server/reply.h"
 #include "server/request.h"
 #include "server/routes.h"
+#include "server/tls_stream.h"
 #include "server/token_cache.h"
 
 namespace recharge {
@@ -36,6 +37,10 @@ class Access {
                     std::string_view parameter, std::uint64_t now_us, Reply& reply) {
     return !watches_clients_ || admit_watched(route, peer, request, parameter, now_us, reply);
   }
+  // A gateway's call has to come with a certificate, where the settings say so. tls: null without one.
+  bool admit_certificate(const Route* route, std::string_view parameter, const TlsStream* tls, Reply& reply) {
+    return certified_gateways_.empty() || is_certified(route, parameter, tls, reply);
+  }
   bool admit(const Route& route, Door door, const Request& request, Reply& reply);
   // Of the last request that was admitted; null where it has no token.
   const AccessClaims* claims() const noexcept { return claims_; }
@@ -46,6 +51,7 @@ class Access {
  private:
   bool admit_watched(const Route* route, const NetAddress& peer, const Request& request,
                      std::string_view parameter, std::uint64_t now_us, Reply& reply);
+  bool is_certified(const Route* route, std::string_view parameter, const TlsStream* tls, Reply& reply) const;
   const AccessClaims* verify(const Request& request, Reply& reply);
 
   ThreadMetrics& metrics_;
@@ -53,6 +59,7 @@ class Access {
   bool proxy_protocol_ = false;
   std::vector<AddressRange> trusted_proxies_;
   std::map<std::string, std::vector<AddressRange>, std::less<>> callback_sources_;
+  std::set<std::string, std::less<>> certified_gateways_;
   Limiter limiter_;
   bool needs_tokens_ = false;
   std::unique_ptr<TokenVerifier> verifier_;

@@ -19,6 +19,13 @@ AccessRules make_access_rules(const Settings& settings, std::shared_ptr<Allowanc
   };
   add(kNativeGatewayName, settings.callback.allow_from);
   for (const GatewaySettings& gateway : settings.gateways) add(gateway.name, gateway.allow_from);
+  if (settings.tls.client_ca.file.empty()) return rules;
+  rules.certified_gateways.emplace(kNativeGatewayName);
+  for (const GatewaySettings& gateway : settings.gateways) {
+    if (gateway.kind == GatewayKind::native || gateway.kind == GatewayKind::standard) {
+      rules.certified_gateways.emplace(gateway.name);
+    }
+  }
   return rules;
 }
 

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct AccessRules {
   bool proxy_protocol = false;  // trusted proxies begin their connections with it
   // Where a gateway's callbacks may come from; one that is not here may call from anywhere.
   std::map<std::string, std::vector<AddressRange>, std::less<>> callback_sources;
+  // Whose callbacks come with a client certificate.
+  std::set<std::string, std::less<>> certified_gateways;
 };
 
 // Reads the keys. The allowances are those of before, where there are some. Throws SettingsError.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/digest.h"
+#include "server/audit.h"
 #include "server/body_fields.h"
 #include "server/handler.h"
 #include "server/json_text.h"
@@ -22,12 +23,6 @@ bool is_backup_name(std::string_view text) noexcept {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
                   c == '-';
          });
-}
-
-void audit(const HandlerContext& context, std::string_view what) {
-  std::string line = "operator asked for: " + std::string(what);
-  if (!context.token_subject.empty()) line.append(", token of ").append(log_safe(context.token_subject));
-  log_info(line);
 }
 
 void write_backup(JsonText& json, const BackupState& backup) {
@@ -89,14 +84,14 @@ Step change_log_level(const Request& request, std::string_view, HandlerContext& 
     fields.fail("level", "must be one of trace, debug, info, warn, error");
     return Step::reply;
   }
-  audit(context, "log level " + std::string(level));
+  audit_operator(context, "log_level", level);
   set_log_level(level);
   reply.fixed_body = R"({"code":200,"msg":"Log level changed"})";
   return Step::reply;
 }
 
 Step checkpoint_now(const Request&, std::string_view, HandlerContext& context, Operation&, Reply& reply) {
-  audit(context, "a checkpoint");
+  audit_operator(context, "checkpoint", {});
   context.service.desk->sources().checkpoint();
   accept(reply, "Checkpoint begins");
   return Step::reply;
@@ -115,7 +110,7 @@ Step begin_backup(const Request& request, std::string_view, HandlerContext& cont
   } else if (!desk.begin_backup(std::string(name))) {
     reply.fail(409, "invalid_state", "Another backup is going on");
   } else {
-    audit(context, "a backup");
+    audit_operator(context, "backup", name);
     accept(reply, "Backup begins");
   }
   return Step::reply;

@@ -7,21 +7,28 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <thread>
 
-#include "server/command_line.h"
+#include "server/audit.h"
+#include "server/check_config.h"
 #include "server/exit_code.h"
 #include "server/http_server.h"
+#include "server/inherited_socket.h"
 #include "server/log.h"
 #include "server/operator_desk.h"
 #include "server/signals.h"
+#include "server/tls_context.h"
 #include "server/token_keys.h"
+#include "server/watchdog.h"
+#include "storage/lmdb_books.h"
 
 namespace recharge {
 namespace {
 
 constexpr std::chrono::milliseconds kGraceAfterDrain{5'000};
+constexpr std::chrono::milliseconds kFeedWhileDraining{500};
 
 class Application {
  public:
@@ -34,7 +41,10 @@ class Application {
   void limit_connections(unsigned threads);
   void open();
   void open_desk();
+  void note_certificate(const TlsContext* tls);
   void announce();
+  void feed();
+  void rest(std::chrono::milliseconds time);
   void reload();
   int drain();
   [[noreturn]] void die();
@@ -43,19 +53,31 @@ class Application {
   CommandLine line_;
   OpenEngine opener_;
   Signals signals_;
+  Watchdog watchdog_;
+  int inherited_ = -1;  // a listening socket
   Settings settings_;
   ServiceState service_;
   OpenedEngine opened_;
   std::vector<std::string> gate_names_;
-  std::shared_ptr<Allowances> allowances_;  // the same ones after a reload
+  std::shared_ptr<Allowances> allowances_;          // the same ones after a reload
+  std::atomic<std::int64_t> certificate_end_s_{0};  // zero: no TLS
   std::unique_ptr<OperatorDesk> desk_;
   std::unique_ptr<HttpServer> server_;
 };
 
 // What a reload reads again. Throws SettingsError.
 Reloaded read_reloaded(const Settings& settings, std::shared_ptr<Allowances> allowances = nullptr) {
-  return {load_key_rings(settings), OrderPolicy(settings),
-          make_access_rules(settings, std::move(allowances))};
+  return {load_key_rings(settings), OrderPolicy(settings), make_access_rules(settings, std::move(allowances)),
+          load_tls(settings.tls), settings.log};
+}
+
+// Secrets that stood in the settings themselves.
+void forget_texts(Settings& settings) {
+  const auto forget = [](std::vector<SecretSource>& sources) {
+    for (SecretSource& source : sources) source.text = SecretText();
+  };
+  forget(settings.callback.secrets);
+  for (GatewaySettings& gateway : settings.gateways) forget(gateway.secrets);
 }
 
 std::string monotonic_us() {
@@ -64,10 +86,16 @@ std::string monotonic_us() {
   return std::to_string(static_cast<std::int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000);
 }
 
+// The rules for where to listen hold for a socket that was handed over, too.
 void Application::prepare() {
+  if (const auto inherited = take_inherited_socket()) {
+    inherited_ = inherited->fd;
+    line_.flags.listen = inherited->address;
+  }
   settings_ = load_settings(line_.flags, process_environment());
   if (!settings_.needs_generated_secret()) load_key_rings(settings_);  // refused before the folder is touched
   load_token_keys(settings_.auth);
+  load_tls(settings_.tls);
   start_log(settings_.log);
 }
 
@@ -101,8 +129,10 @@ void Application::open() {
   }
   const Reloaded first = read_reloaded(settings_);
   allowances_ = first.access.allowances;
+  note_certificate(first.tls.get());
+  forget_texts(settings_);  // the verifiers have what they need
   for (const GatewayKeys& gate : first.keys.gateways) gate_names_.push_back(gate.gateway);
-  server_ = std::make_unique<HttpServer>(settings_, *opened_.engine, service_, first);
+  server_ = std::make_unique<HttpServer>(settings_, *opened_.engine, service_, first, inherited_);
   service_.is_ready = [this] { return !server_->is_draining(); };
   service_.ledger_balanced = opened_.ledger_balanced;
   service_.metrics_page = [this] { return metrics_page(); };
@@ -135,12 +165,29 @@ std::string Application::metrics_page() const {
   sources.gateways = gate_names_;
   if (opened_.metrics) sources.storage = opened_.metrics();
   sources.dropped_log_lines = dropped_log_lines();
+  sources.max_connections = settings_.server.max_connections;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) sources.max_descriptors = limit.rlim_cur;
+  std::error_code none;
+  const auto books = std::filesystem::file_size(settings_.store.data_dir / "books" / "data.mdb", none);
+  if (!none) sources.books_bytes = books;
+  sources.max_books_bytes = kBooksMapBytes;
+  sources.certificate_end_s = certificate_end_s_.load(std::memory_order_relaxed);
   return metrics_text(sources);
+}
+
+// Its time does not keep the server from starting: calls would be lost that a client may let through.
+void Application::note_certificate(const TlsContext* tls) {
+  if (tls == nullptr) return;
+  certificate_end_s_.store(tls->not_after_s(), std::memory_order_relaxed);
+  if (const std::string complaint = tls->complaint(::time(nullptr)); !complaint.empty())
+    log_warning(complaint);
 }
 
 void Application::announce() {
   const std::string address = server_->address().to_text();
-  std::printf("recharged listening on http://%s\n", address.c_str());
+  const char* scheme = settings_.tls.enabled() ? "https" : "http";
+  std::printf("recharged listening on %s://%s\n", scheme, address.c_str());
   std::fflush(stdout);
   log_info("listening on " + address + " with " + std::to_string(opened_.engine->threads()) + " threads");
   if (const auto& operators = server_->operators_address()) {
@@ -162,22 +209,47 @@ void Application::reload() {
         std::equal(gateways.begin(), gateways.end(), gate_names_.begin(), gate_names_.end(),
                    [](const auto& k, const auto& n) { return k.gateway == n; });
     if (!same_gates) throw SettingsError("gateways were added or removed, which needs a start");
+    if (fresh.tls.enabled() != settings_.tls.enabled())
+      throw SettingsError("tls was switched, which needs a start");
     if (fresh.auth.mode != settings_.auth.mode) throw SettingsError("auth.mode changed, which needs a start");
+    note_certificate(reloaded->tls.get());
     server_->take_over(std::move(reloaded));
     set_log_level(fresh.log.level);
     log_info("settings reloaded");
+    audit_process("reload");
   } catch (const std::exception& error) {
+    audit_process("reload_failed");
     log_error("settings not reloaded, the old ones stay: " + std::string(error.what()));
   }
   sd_notify(0, "READY=1");
 }
 
+void Application::feed() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  watchdog_.feed(static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000,
+                 server_->oldest_beat_ms());
+}
+
+void Application::rest(std::chrono::milliseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end) {
+    if (signals_.fatal_within(20)) die();
+    feed();
+  }
+}
+
 int Application::drain() {
   sd_notify(0, "STOPPING=1");
   log_info("draining");
+  audit_process("stop");
+  server_->announce_drain();
+  rest(std::chrono::milliseconds(settings_.server.drain_delay_ms));
   server_->begin_drain();
   const std::chrono::milliseconds at_most(settings_.server.drain_timeout_ms);
-  if (!server_->wait(at_most + kGraceAfterDrain) || signals_.fatal_within(0)) die();
+  const auto end = std::chrono::steady_clock::now() + at_most + kGraceAfterDrain;
+  while (!server_->wait(kFeedWhileDraining) && std::chrono::steady_clock::now() < end) feed();
+  if (!server_->wait(std::chrono::milliseconds(0)) || signals_.fatal_within(0)) die();
   server_.reset();
   if (opened_.close) opened_.close();
   if (signals_.fatal_within(0)) die();
@@ -201,7 +273,10 @@ int Application::run() {
   open();
   announce();
   while (true) {
-    switch (signals_.wait()) {
+    switch (signals_.wait(watchdog_.pause_ms())) {
+      case Signals::Event::none:
+        feed();
+        break;
       case Signals::Event::fatal:
         die();
       case Signals::Event::stop:
@@ -217,15 +292,6 @@ int fail(int code, const std::exception& error) {
   stop_log();
   std::fprintf(stderr, "recharged: %s\n", log_safe(error.what()).c_str());
   return code;
-}
-
-int check_config(const CommandLine& line) {
-  const Settings settings = load_settings(line.flags, process_environment());
-  Settings given = settings;
-  load_token_keys(given.auth);
-  if (given.needs_generated_secret()) return kExitClean;  // its secret is made at the start
-  load_key_rings(given);
-  return kExitClean;
 }
 
 }  // namespace

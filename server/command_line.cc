@@ -21,6 +21,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_option("--threads", threads, "io threads [one per core]")->type_name("N")->check(CLI::Range(1, 64));
   CLI::App* check = app.add_subcommand("check-config", "check the settings and exit: 0 fine, 3 not");
   check->fallthrough();
+  check->add_flag("--show", line.show, "print the settings, and where each came from; secrets are left out");
   app.footer(
       "Settings: flag, then environment (RECHARGED_SECTION__KEY), then file, then default.\n"
       "Exit codes: 0 clean stop, 1 failure while running, 2 usage, 3 bad configuration, 4 store.");

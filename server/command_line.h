@@ -10,6 +10,7 @@ namespace recharge {
 struct CommandLine {
   FlagSettings flags;
   bool check_config = false;
+  bool show = false;  // and print the settings
   // Set where the process is to end at once: help, version or wrong usage, already printed.
   std::optional<int> exit_code;
 };

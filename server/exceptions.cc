@@ -1,4 +1,5 @@
 // GET /api/exceptions, POST /api/exceptions/{exception_id}/resolve
+#include "server/audit.h"
 #include "server/body_fields.h"
 #include "server/handler.h"
 #include "server/outcome_reply.h"
@@ -55,6 +56,7 @@ Step resolve_exception(const Request& request, std::string_view exception, Handl
   command.exception_id = *id;
   command.action = *action;
   command.note = *note;
+  audit_operator(context, std::string("resolve_").append(action_text), exception);
   return Step::submit;
 }
 

@@ -10,6 +10,7 @@
 #include "server/operation.h"
 #include "server/reply.h"
 #include "server/routes.h"
+#include "server/trace_parent.h"
 
 namespace recharge {
 
@@ -21,8 +22,11 @@ struct Exchange {
   const Route* route = nullptr;  // null: no such route
   RequestId request_id;
   std::uint64_t arrived_us = 0;
-  unsigned status = 0;  // of a rendered reply
-  bool ready = false;   // its outcome, or its rendered reply, is there
+  std::uint64_t submitted_us = 0;  // zero: the engine does not have it
+  unsigned status = 0;             // of a rendered reply
+  bool decided = false;            // its outcome is the engine's
+  TraceParent trace;
+  bool ready = false;  // its outcome, or its rendered reply, is there
   bool rendered = false;
   bool followed_up = false;
   bool head = false;
@@ -46,7 +50,9 @@ class ExchangeStock {
   void give(std::unique_ptr<Exchange> exchange) noexcept {
     if (kept_ == kKept) return;
     exchange->text.clear();
-    exchange->ready = exchange->rendered = exchange->followed_up = false;
+    exchange->ready = exchange->rendered = exchange->followed_up = exchange->decided = false;
+    exchange->submitted_us = 0;
+    exchange->trace = TraceParent();
     exchange->next = std::move(first_);
     first_ = std::move(exchange);
     ++kept_;

@@ -3,6 +3,7 @@
 
 #include "core/digest.h"
 #include "core/header_lines.h"
+#include "server/audit.h"
 #include "server/json_text.h"
 #include "server/log.h"
 #include "server/outcome_reply.h"
@@ -79,10 +80,14 @@ RefusalReply reply_for(GatewayRefusal refusal) noexcept {
   return {500, "internal_error", "Internal error", CallbackResult::refused_by_machine};
 }
 
-Step refused(GatewayRefusal refusal, std::size_t gate_index, HandlerContext& context, Reply& reply) {
+Step refused(GatewayRefusal refusal, std::size_t gate_index, const Request& request, HandlerContext& context,
+             Reply& reply) {
   const CallbackGate& gate = context.gates[gate_index];
   const RefusalReply row = reply_for(refusal);
   context.metrics.count_callback(gate_index, row.result);
+  if (row.result == CallbackResult::invalid_signature) {
+    audit_refused_signature(context, request, gate.gateway.view());
+  }
   if (is_verified(refusal)) {  // nobody but the gateway can cause it, so that it cannot flood the log
     log_warning("gateway " + std::string(gate.gateway.view()) +
                 ": refused a notification that it signed: " + std::string(to_text(refusal)));
@@ -148,7 +153,7 @@ Step take_notification(const Request& request, std::size_t gate_index, HandlerCo
   }
   const GatewayMessage message{request.header_lines, request.body};
   const GatewayResult event = gate.adapter->read(message, context.engine.now(context.thread));
-  if (!event) return refused(event.error(), gate_index, context, reply);
+  if (!event) return refused(event.error(), gate_index, request, context, reply);
   if (event->kind == GatewayEvent::Kind::refund || event->kind == GatewayEvent::Kind::unused) {
     const bool refund = event->kind == GatewayEvent::Kind::refund;
     context.metrics.count_callback(gate_index,

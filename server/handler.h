@@ -19,6 +19,7 @@
 #include "server/reply.h"
 #include "server/request.h"
 #include "server/settings.h"
+#include "server/trace_parent.h"
 
 namespace recharge {
 
@@ -43,8 +44,13 @@ struct HandlerContext {
   JsonReader json;
   RandomSource random;
   std::string scratch;
-  OrderPolicy policy = OrderPolicy(settings);  // replaced by a reload
-  std::string_view token_subject = {};         // of the request that is begun; empty: none
+  OrderPolicy policy = OrderPolicy(settings);                                   // replaced by a reload
+  std::vector<AddressRange> trusted_proxies = settings.server.trusted_proxies;  // replaced by a reload
+  // Of the request that is begun:
+  std::string_view token_subject = {};  // empty: none
+  std::string_view request_id = {};
+  NetAddress client = {};  // the peer, or who stands behind it by the PROXY protocol
+  TraceParent trace = {};
 };
 
 enum class Step { reply, submit };

@@ -1,10 +1,12 @@
 #include "server/http_server.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -87,13 +89,27 @@ std::vector<OpenSocket> open_listeners(ListenAddress& address, unsigned count) {
   return sockets;
 }
 
+// The same socket for every thread.
+std::vector<OpenSocket> share(OpenSocket socket, unsigned count) {
+  std::vector<OpenSocket> sockets;
+  for (unsigned i = 1; i < count; ++i) {
+    sockets.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+    if (sockets.back().get() < 0) throw ListenError("no descriptors left for the inherited socket");
+  }
+  sockets.push_back(std::move(socket));
+  return sockets;
+}
+
 }  // namespace
 
-HttpServer::HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const Reloaded& first)
+HttpServer::HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const Reloaded& first,
+                       int inherited)
     : shared_(settings, engine, service), address_(settings.server.listen) {
+  shared_.inherited_listener = inherited >= 0;
   const unsigned count = engine.threads();
   shared_.control_fds.resize(count, -1);
-  std::vector<OpenSocket> listeners = open_listeners(address_, count);
+  std::vector<OpenSocket> listeners =
+      inherited >= 0 ? share(OpenSocket(inherited), count) : open_listeners(address_, count);
   for (unsigned i = 0; i < count; ++i) {
     io_threads_.push_back(std::make_unique<IoThread>(shared_, i, listeners[i].get(), first));
     listeners[i].release();
@@ -138,6 +154,12 @@ bool HttpServer::wait(std::chrono::milliseconds at_most) {
 
 void HttpServer::take_over(std::shared_ptr<const Reloaded> reloaded) {
   for (const auto& io_thread : io_threads_) io_thread->take_over(reloaded);
+}
+
+std::int64_t HttpServer::oldest_beat_ms() const noexcept {
+  std::int64_t oldest = io_threads_.front()->beat_ms();
+  for (const auto& io_thread : io_threads_) oldest = std::min(oldest, io_thread->beat_ms());
+  return oldest;
 }
 
 std::vector<const ThreadMetrics*> HttpServer::metrics() const {

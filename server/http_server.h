@@ -21,19 +21,27 @@ class ListenError : public std::runtime_error {
 
 class HttpServer {
  public:
-  HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const Reloaded& first);
+  // inherited: a listening socket to be used instead of one of its own, taken over; -1: none.
+  HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const Reloaded& first,
+             int inherited = -1);
   ~HttpServer();
 
   const ListenAddress& address() const noexcept { return address_; }  // with the port that was picked
   // Of operators; where the settings have it.
   const std::optional<ListenAddress>& operators_address() const noexcept { return operators_address_; }
   void start();
-  bool is_draining() const noexcept { return shared_.draining.load(std::memory_order_relaxed); }
+  // Or soon will be.
+  bool is_draining() const noexcept {
+    return shared_.leaving.load(std::memory_order_relaxed) ||
+           shared_.draining.load(std::memory_order_relaxed);
+  }
+  void announce_drain() noexcept { shared_.leaving.store(true, std::memory_order_relaxed); }
   void begin_drain();
   // False where the threads have not ended in time.
   bool wait(std::chrono::milliseconds at_most);
   void take_over(std::shared_ptr<const Reloaded> reloaded);
   std::vector<const ThreadMetrics*> metrics() const;
+  std::int64_t oldest_beat_ms() const noexcept;  // of the loops
 
  private:
   SharedState shared_;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "server/log.h"
+#include "server/outcome_reply.h"
 
 namespace recharge {
 
@@ -41,6 +42,20 @@ asio::ip::tcp protocol_of(int listener) {
   return address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
 }
 
+// Which order it was about; empty: none, or many.
+std::string order_of(const Operation& operation) {
+  if (const auto* shown = std::get_if<Order>(&operation.outcome.shown)) return shown->id.to_text();
+  return std::visit(
+      [](const auto& command) -> std::string {
+        if constexpr (requires { command.order_id; }) {
+          return command.order_id.is_nil() ? std::string() : command.order_id.to_text();
+        } else {
+          return {};
+        }
+      },
+      operation.command);
+}
+
 }  // namespace
 
 // The io_context is told that one thread alone uses it, all its functions included: other threads write to an
@@ -58,10 +73,13 @@ IoThread::IoThread(SharedState& shared, unsigned index, int listener, const Relo
       control_(io_.get_executor(), ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       context_{shared.settings, shared.account_pattern, shared.engine, index,          metrics_,
                shared.service,  make_gates(first.keys), JsonReader(),  RandomSource(), {}},
-      access_(first.access, metrics_) {
+      access_(first.access, metrics_),
+      tls_(first.tls),
+      log_(first.log) {
   acceptor_.assign(protocol_of(listener), listener);
   shared_.control_fds[index] = control_.native_handle();
   look_at_clock();
+  beat_ms_.store(now_ms(), std::memory_order_relaxed);
 }
 
 IoThread::~IoThread() = default;
@@ -273,16 +291,31 @@ void IoThread::note_reply(const Exchange& exchange) noexcept {
       exchange.route == nullptr ? kUnknownRoute : static_cast<std::size_t>(exchange.route - routes().data());
   const std::uint64_t taken_us = now_us_ - exchange.arrived_us;
   metrics_.count_request(route, exchange.status, taken_us);
-  if (settings().log.access || exchange.status >= 500) {
-    log_request(exchange.route == nullptr ? "unknown" : exchange.route->path, exchange.status, taken_us,
-                exchange.request_id.view());
+  if (exchange.status < 500) {
+    if (!log_.access) return;
+    if (exchange.status < 400 && ++unlogged_ < log_.sample) return;
+    unlogged_ = 0;
   }
+  RequestLine line{exchange.route == nullptr ? "unknown" : exchange.route->path, exchange.status, taken_us,
+                   exchange.request_id.view(), exchange.trace.trace_id()};
+  std::string order;
+  if (exchange.decided) {
+    line.outcome = slug(exchange.operation.outcome.code);
+    line.order_id = order = order_of(exchange.operation);
+  }
+  log_request(line);
 }
 
 void IoThread::sweep() {
   next_sweep_ms_ = now_ms() + kSweepMs;
-  for (Session* session = sessions_; session != nullptr; session = session->next)
+  beat_ms_.store(now_ms(), std::memory_order_relaxed);
+  std::uint64_t oldest_us = now_us();
+  for (Session* session = sessions_; session != nullptr; session = session->next) {
     session->check_deadline(now_ms());
+    oldest_us = std::min(oldest_us, session->waits_since_us(oldest_us));
+  }
+  const auto waited_ms = static_cast<std::int64_t>((now_us() - oldest_us) / 1000);
+  behind_ms_ = settings().server.max_latency_ms != 0 && waited_ms >= kSweepMs ? waited_ms : 0;
   if (draining_) {
     const bool cut =
         now_ms() >= drain_end_ms_ - std::min(kCutBeforeEndMs, settings().server.drain_timeout_ms / 2);
@@ -331,6 +364,9 @@ void IoThread::take_orders() {
     context_.gates = make_gates(reloaded->keys);
     context_.policy = reloaded->policy;
     access_.take_over(reloaded->access);
+    tls_ = reloaded->tls;
+    log_ = reloaded->log;
+    context_.trusted_proxies = reloaded->access.trusted_proxies;
   }
   if (shared_.draining.load(std::memory_order_acquire) && !draining_) begin_drain();
 }
@@ -339,7 +375,7 @@ void IoThread::begin_drain() {
   draining_ = true;
   drain_end_ms_ = now_ms() + settings().server.drain_timeout_ms;
   // What is in the queue already was promised an answer.
-  accept_sessions(acceptor_, Door::clients, kListenBacklog);
+  if (!shared_.inherited_listener) accept_sessions(acceptor_, Door::clients, kListenBacklog);
   boost::system::error_code error;
   acceptor_.close(error);
   operators_.close(error);

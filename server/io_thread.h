@@ -16,6 +16,7 @@
 #include "server/handler.h"
 #include "server/session.h"
 #include "server/socket_poller.h"
+#include "server/tls_context.h"
 
 namespace recharge {
 
@@ -33,6 +34,8 @@ struct Reloaded {
   KeyRings keys;
   OrderPolicy policy;
   AccessRules access;
+  std::shared_ptr<const TlsContext> tls = nullptr;  // null: connections are not encrypted
+  LogSettings log = {};
 };
 
 // What the io threads of a server share.
@@ -48,10 +51,12 @@ struct SharedState {
   ServiceState& service;
   const RE2 account_pattern;
   std::atomic<bool> draining{false};
+  std::atomic<bool> leaving{false};  // soon draining: /readyz says so already
   std::atomic<unsigned> connections{0};
   std::atomic<unsigned> quiet_threads{0};  // draining, and nothing left of their own
   ConnectionCounts clients;
-  std::vector<int> control_fds;  // an eventfd for each thread
+  bool inherited_listener = false;  // it outlives this process: what waits there is the next one's
+  std::vector<int> control_fds;     // an eventfd for each thread
 };
 
 class IoThread {
@@ -71,6 +76,7 @@ class IoThread {
   void take_over(std::shared_ptr<const Reloaded> reloaded);
   void wake() noexcept;
   ThreadMetrics& metrics() noexcept { return metrics_; }
+  std::int64_t beat_ms() const noexcept { return beat_ms_.load(std::memory_order_relaxed); }  // of its loop
 
   // For the sessions of this thread.
   const Settings& settings() const noexcept { return shared_.settings; }
@@ -78,6 +84,7 @@ class IoThread {
   unsigned index() const noexcept { return index_; }
   HandlerContext& context() noexcept { return context_; }
   Access& access() noexcept { return access_; }
+  const TlsContext* tls() const noexcept { return tls_.get(); }
   ExchangeStock& stock() noexcept { return stock_; }
   Reply& reply() noexcept { return reply_; }
   std::string& parameter() noexcept { return parameter_; }
@@ -89,6 +96,11 @@ class IoThread {
   void retire(Session& session) noexcept;                                // deletes it
   void resubmit(Operation& operation) { resubmitted_.push_back(&operation); }
   void note_reply(const Exchange& exchange) noexcept;
+  // The engine is so far behind that a request of this class would be answered too late.
+  bool is_behind(LimitClass limit) const noexcept {
+    return behind_ms_ != 0 && limit != LimitClass::none &&
+           behind_ms_ >= settings().server.max_latency_ms / (limit == LimitClass::callback ? 1 : 2);
+  }
 
  private:
   Task<void> accept();
@@ -123,6 +135,7 @@ class IoThread {
   ThreadMetrics metrics_;
   HandlerContext context_;
   Access access_;
+  std::shared_ptr<const TlsContext> tls_;  // of new connections
   ExchangeStock stock_;
   Reply reply_;
   std::string parameter_;
@@ -131,6 +144,10 @@ class IoThread {
   std::uint64_t now_us_ = 0;
   std::int64_t next_sweep_ms_ = 0;
   std::int64_t next_report_ms_ = 0;
+  std::atomic<std::int64_t> beat_ms_{0};
+  std::int64_t behind_ms_ = 0;  // how long the oldest request waits for the engine; zero: not long
+  LogSettings log_;
+  std::int64_t unlogged_ = 0;  // requests since the last line
   std::uint64_t reported_refusals_ = 0;
   Session* sessions_ = nullptr;
   unsigned operator_sessions_ = 0;

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 
 #include "server/json_text.h"
@@ -15,6 +16,7 @@ namespace recharge {
 namespace {
 
 std::shared_ptr<spdlog::async_logger> logger;
+std::shared_ptr<spdlog::async_logger> audit_logger;  // of the same queue, and without a level
 bool json_lines = false;
 
 // The length of a valid UTF-8 sequence at the start of the text that may stand in a log line; zero: it may
@@ -38,6 +40,18 @@ std::size_t safe_sequence(std::string_view text) noexcept {
   return size;
 }
 
+void append_fields(std::string& line, AuditFields fields) {
+  for (const auto& [name, value] : fields) {
+    if (value.empty()) continue;
+    if (json_lines) {
+      line.append(",\"").append(name).append("\":");
+      JsonText(line).text(log_safe(value));
+    } else {
+      line.append(" ").append(name).append("=").append(log_safe(value));
+    }
+  }
+}
+
 void write(spdlog::level::level_enum level, std::string_view text) {
   if (!logger || !logger->should_log(level)) return;
   const std::string safe = log_safe(text);
@@ -56,11 +70,14 @@ void start_log(const LogSettings& settings) {
   json_lines = settings.format == "json" || (settings.format == "auto" && ::isatty(STDERR_FILENO) == 0);
   spdlog::init_thread_pool(kLogQueueLines, 1);
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  audit_logger = std::make_shared<spdlog::async_logger>("audit", sink, spdlog::thread_pool(),
+                                                        spdlog::async_overflow_policy::overrun_oldest);
   logger = std::make_shared<spdlog::async_logger>("recharged", std::move(sink), spdlog::thread_pool(),
                                                   spdlog::async_overflow_policy::overrun_oldest);
-  logger->set_pattern(
-      json_lines ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%d %H:%M:%S.%e %l %v",
-      spdlog::pattern_time_type::utc);
+  const std::string pattern =
+      json_lines ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%d %H:%M:%S.%e %l %v";
+  audit_logger->set_pattern(pattern, spdlog::pattern_time_type::utc);
+  logger->set_pattern(pattern, spdlog::pattern_time_type::utc);
   logger->flush_on(spdlog::level::warn);
   set_log_level(settings.level);
 }
@@ -74,6 +91,7 @@ void stop_log() {
   logger->flush();
   spdlog::shutdown();  // joins its thread, which may hold the logger still
   logger.reset();
+  audit_logger.reset();
 }
 
 std::uint64_t dropped_log_lines() noexcept {
@@ -85,15 +103,28 @@ void log_info(std::string_view text) { write(spdlog::level::info, text); }
 void log_warning(std::string_view text) { write(spdlog::level::warn, text); }
 void log_error(std::string_view text) { write(spdlog::level::err, text); }
 
-void log_request(std::string_view route, unsigned status, std::uint64_t taken_us,
-                 std::string_view request_id) {
+void log_request(const RequestLine& line) {
   if (!logger || !logger->should_log(spdlog::level::info)) return;
+  std::string text;
+  text.reserve(256);
   if (json_lines) {
-    logger->info(R"("msg":"request","route":"{}","status":{},"duration_us":{},"request_id":"{}")", route,
-                 status, taken_us, request_id);
+    fmt::format_to(std::back_inserter(text),
+                   R"("msg":"request","route":"{}","status":{},"duration_us":{},"request_id":"{}")",
+                   line.route, line.status, line.taken_us, line.request_id);
   } else {
-    logger->info("request {} {} {} us {}", route, status, taken_us, request_id);
+    fmt::format_to(std::back_inserter(text), "request {} {} {} us {}", line.route, line.status, line.taken_us,
+                   line.request_id);
   }
+  append_fields(text, {{"order_id", line.order_id}, {"outcome", line.outcome}, {"trace_id", line.trace_id}});
+  logger->log(spdlog::level::info, text);
+}
+
+void log_audit(std::string_view event, AuditFields fields) {
+  if (!audit_logger) return;
+  std::string text(json_lines ? "\"msg\":\"audit\",\"event\":\"" : "audit ");
+  text.append(event).append(json_lines ? "\"" : "");
+  append_fields(text, fields);
+  audit_logger->log(spdlog::level::info, text);
 }
 
 std::string mask_account(std::string_view account) {

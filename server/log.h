@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "server/settings.h"
 
@@ -21,8 +23,21 @@ std::uint64_t dropped_log_lines() noexcept;
 void log_info(std::string_view text);
 void log_warning(std::string_view text);
 void log_error(std::string_view text);
-void log_request(std::string_view route, unsigned status, std::uint64_t taken_us,
-                 std::string_view request_id);
+
+struct RequestLine {
+  std::string_view route;
+  unsigned status;
+  std::uint64_t taken_us;
+  std::string_view request_id;
+  std::string_view trace_id = {};  // empty, as those below: left out
+  std::string_view order_id = {};
+  std::string_view outcome = {};
+};
+void log_request(const RequestLine& line);
+
+// Whatever the level. Empty values are left out.
+using AuditFields = std::initializer_list<std::pair<std::string_view, std::string_view>>;
+void log_audit(std::string_view event, AuditFields fields);
 
 // "13812345678" -> "138****5678"; shorter ones keep less.
 std::string mask_account(std::string_view account);

@@ -75,6 +75,9 @@ class ThreadMetrics {
   Counter accept_pauses;  // for want of descriptors, or at the limit of connections
   Counter timed_out;      // connections closed at a deadline
   Counter turned_away;    // connections of an address that had too many
+  Counter tls_full;       // handshakes
+  Counter tls_resumed;    // those that went on with an earlier session
+  Counter tls_failed;
 };
 
 struct HistogramSnapshot {
@@ -109,6 +112,11 @@ struct MetricsSources {
   std::vector<std::string> gateways;  // in the order of the gates
   StorageMetrics storage;
   std::uint64_t dropped_log_lines = 0;
+  std::int64_t certificate_end_s = 0;  // of the wall clock; zero: no TLS
+  std::uint64_t max_connections = 0;
+  std::uint64_t max_descriptors = 0;
+  std::uint64_t books_bytes = 0;
+  std::uint64_t max_books_bytes = 0;
 };
 std::string metrics_text(const MetricsSources& sources);
 

@@ -180,6 +180,37 @@ void write_connections(Page& page, const MetricsSources& sources) {
   page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.turned_away; }));
 }
 
+// What runs out. The names that begin with process_ are Prometheus's own.
+void write_limits_of_the_machine(Page& page, const MetricsSources& sources) {
+  page.family("recharge_connections_limit", "Connections that are taken at a time.", MetricType::Gauge);
+  page.value({}, static_cast<double>(sources.max_connections));
+  page.family("process_max_fds", "Descriptors that the process may have open.", MetricType::Gauge);
+  page.value({}, static_cast<double>(sources.max_descriptors));
+  page.family("recharge_books_bytes", "Size of the books.", MetricType::Gauge);
+  page.value({}, static_cast<double>(sources.books_bytes));
+  page.family("recharge_books_limit_bytes", "Size that the books cannot exceed.", MetricType::Gauge);
+  page.value({}, static_cast<double>(sources.max_books_bytes));
+  page.family("recharge_time_seconds", "The wall clock.", MetricType::Gauge);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  page.value({},
+             static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1e3);
+}
+
+void write_tls(Page& page, const MetricsSources& sources) {
+  if (sources.certificate_end_s == 0) return;
+  const auto number = [&](auto get) { return static_cast<double>(sum(sources, get)); };
+  page.family("recharge_tls_handshakes_total", "Handshakes, by how they ended.", MetricType::Counter);
+  page.value({{"result", "full"}},
+             number([](const ThreadMetrics& t) -> const Counter& { return t.tls_full; }));
+  page.value({{"result", "resumed"}},
+             number([](const ThreadMetrics& t) -> const Counter& { return t.tls_resumed; }));
+  page.value({{"result", "failed"}},
+             number([](const ThreadMetrics& t) -> const Counter& { return t.tls_failed; }));
+  page.family("recharge_tls_certificate_not_after_timestamp_seconds", "When the certificate ends.",
+              MetricType::Gauge);
+  page.value({}, static_cast<double>(sources.certificate_end_s));
+}
+
 void write_limits(Page& page, const MetricsSources& sources) {
   page.family("recharge_rate_limited_total", "Requests refused with 429, by class.", MetricType::Counter);
   constexpr std::string_view kBy[] = {"address", "account"};
@@ -204,6 +235,8 @@ std::string metrics_text(const MetricsSources& sources) {
   write_callbacks(page, sources);
   write_storage(page, sources.storage);
   write_connections(page, sources);
+  write_tls(page, sources);
+  write_limits_of_the_machine(page, sources);
   write_limits(page, sources);
   page.family("recharge_log_dropped_total", "Log lines dropped because the queue was full.",
               MetricType::Counter);

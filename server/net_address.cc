@@ -24,6 +24,14 @@ NetAddress NetAddress::subscriber() const noexcept {
   return prefix;
 }
 
+std::string NetAddress::to_text() const {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const bool four = is_v4();
+  const void* from = bytes.data() + (four ? kMapped.size() : 0);
+  if (inet_ntop(four ? AF_INET : AF_INET6, from, text.data(), text.size()) == nullptr) return {};
+  return text.data();
+}
+
 NetAddress v4_address(std::span<const std::uint8_t, 4> bytes) noexcept {
   NetAddress address;
   std::copy(kMapped.begin(), kMapped.end(), address.bytes.begin());

@@ -21,6 +21,7 @@ struct NetAddress {
   bool is_v4() const noexcept;
   // What one subscriber has: an IPv4 address, or the first 64 bits of an IPv6 address.
   NetAddress subscriber() const noexcept;
+  std::string to_text() const;
   friend bool operator==(const NetAddress&, const NetAddress&) noexcept = default;
 };
 

@@ -7,6 +7,7 @@
 #include "core/canonical_text.h"
 #include "core/digest.h"
 #include "core/native_callback.h"
+#include "server/audit.h"
 #include "server/body_fields.h"
 #include "server/gateway_callback.h"
 #include "server/handler.h"
@@ -153,6 +154,7 @@ Step take_callback(const Request& request, std::size_t gate_index, HandlerContex
   const auto proof = verify(request, *object, gate, context.scratch, reply);
   if (!proof) {
     const bool forged = reply.status == 403;
+    if (forged) audit_refused_signature(context, request, gate.gateway.view());
     return refused(gate_index, forged ? CallbackResult::invalid_signature : CallbackResult::invalid_request,
                    context);
   }

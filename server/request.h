@@ -23,6 +23,7 @@ struct Request {
   std::string_view request_id;       // X-Request-Id; empty: none, or more than one
   std::string_view idempotency_key;  // as sent, perhaps quoted
   std::string_view authorization;
+  std::string_view traceparent;
   std::string_view webhook_id;
   std::string_view webhook_timestamp;
   std::string_view webhook_signature;

@@ -99,6 +99,8 @@ class HeaderHandler final : public http::basic_parser<true> {
     } else if (iequals(name, "x-request-id")) {
       ++parser_.request_ids_;
       spans.request_id = span(value);
+    } else if (iequals(name, "traceparent")) {
+      spans.traceparent = span(value);
     } else if (iequals(name, "x-forwarded-for")) {
       spans.forwarded[parser_.forwarded_++ % kMaxForwardedLines] = span(value);
     } else if (iequals(name, "idempotency-key")) {
@@ -364,6 +366,7 @@ void RequestParser::finish(const char* data) noexcept {
   request_.header_lines = {data + start_, header_bytes_ - start_};
   if (request_ids_ == 1) request_.request_id = spans_.request_id.in(data);
   request_.authorization = spans_.authorization.in(data);
+  request_.traceparent = spans_.traceparent.in(data);
   request_.authorization_repeated = authorizations_ > 1;
   const std::size_t lines = std::min<std::size_t>(forwarded_, kMaxForwardedLines);
   for (std::size_t i = 0; i < lines; ++i) {

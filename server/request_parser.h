@@ -70,7 +70,7 @@ class RequestParser {
   struct Spans {
     Span target, host, request_id, idempotency_key, webhook_id, webhook_timestamp, webhook_signature;
     std::array<Span, kMaxForwardedLines> forwarded;  // a ring
-    Span content_length, transfer_encoding, content_encoding, authorization;
+    Span content_length, transfer_encoding, content_encoding, authorization, traceparent;
   };
   friend class HeaderHandler;
 

@@ -18,7 +18,9 @@ Session::Session(IoThread& thread, int fd, const Entry& entry)
       proxy_header_due_(entry.door == Door::clients && thread.access().expects_proxy_header(entry.peer)),
       fd_(fd),
       parser_({thread.settings().server.max_header_bytes, thread.settings().server.max_body_bytes}),
-      arriving_since_ms_(thread.now_ms()) {}
+      arriving_since_ms_(thread.now_ms()) {
+  if (thread.tls() != nullptr && !proxy_header_due_) begin_tls();
+}
 
 Session::~Session() { ::close(fd_); }
 
@@ -61,6 +63,7 @@ void Session::serve() noexcept {
 void Session::on_events(std::uint32_t events) noexcept {
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_closed_ = true;
   if ((events & EPOLLIN) != 0 || peer_closed_) receivable_ = true;
+  if (tls_ && tls_->wants_to_write() && (events & EPOLLOUT) != 0) receivable_ = true;
   if (writable_awaited_ && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
     writable_awaited_ = false;
     thread_.mark(*this);
@@ -83,14 +86,12 @@ void Session::wake(Pause pause) noexcept {
 void Session::receive() {
   const std::size_t known = parser_.known_bytes();
   in_.reserve(std::max(kReadBytes, known > in_.size() ? known - in_.size() : 0));
+  if (tls_) return receive_encrypted();
   const std::size_t room = in_.room_bytes();
   const ssize_t count = ::recv(fd_, in_.room(), room, MSG_DONTWAIT);
   if (count > 0) {
-    in_.commit(static_cast<std::size_t>(count));
+    take_received(static_cast<std::size_t>(count));
     if (static_cast<std::size_t>(count) < room && !peer_closed_) receivable_ = false;
-    timed_out_ = false;
-    if (fresh_) arriving_since_ms_ = 0;
-    fresh_ = false;
   } else if (count == 0) {
     closing_ = ended_ = true;
   } else if (errno == EAGAIN) {
@@ -98,6 +99,49 @@ void Session::receive() {
   } else if (errno != EINTR) {
     closing_ = ended_ = true;
     break_off();
+  }
+}
+
+void Session::take_received(std::size_t count) noexcept {
+  in_.commit(count);
+  timed_out_ = false;
+  if (fresh_) arriving_since_ms_ = 0;
+  fresh_ = false;
+}
+
+// The deadline of a fresh connection is the handshake's, too: it ends with the first bytes of a request.
+void Session::begin_tls() {
+  tls_ = std::make_unique<TlsStream>(*thread_.tls(), fd_, std::string_view(in_.data(), in_.size()));
+  in_.consume(in_.size());
+  fresh_ = receivable_ = true;
+}
+
+void Session::receive_encrypted() {
+  const bool was_open = tls_->is_open();
+  const TlsStream::Result result = tls_->read(in_.room(), in_.room_bytes());
+  if (!was_open && tls_->is_open()) {
+    (tls_->was_resumed() ? thread_.metrics().tls_resumed : thread_.metrics().tls_full).add();
+  }
+  switch (result.status) {
+    case TlsStream::Status::ok:
+      take_received(result.bytes);
+      if (result.emptied && !peer_closed_) receivable_ = false;
+      break;
+    case TlsStream::Status::again:
+      if (result.emptied || tls_->wants_to_write()) receivable_ = false;
+      break;
+    case TlsStream::Status::ended:
+      closing_ = ended_ = true;
+      break;
+    case TlsStream::Status::plain_request:
+      thread_.metrics().tls_failed.add();
+      tls_ = nullptr;
+      refuse(400, "invalid_request", "This port takes HTTPS alone");
+      break;
+    case TlsStream::Status::failed:
+      if (!was_open) thread_.metrics().tls_failed.add();
+      closing_ = true;
+      break;
   }
 }
 
@@ -145,7 +189,7 @@ void Session::interrupted() noexcept {
   } else if (draining_) {
     receivable_ = true;
     serve();
-    if (in_.size() == 0) closing_ = true;
+    if (in_.size() == 0 && !is_new()) closing_ = true;
   }
 }
 
@@ -170,12 +214,24 @@ void Session::check_deadline(std::int64_t now_ms) noexcept {
   } else if (arriving_since_ms_ != 0 && now_ms - arriving_since_ms_ >= limits.request_timeout_ms &&
              pause_ == Pause::bytes) {
     timed_out_ = true;
+  } else if (draining_ && fresh_ && !is_new()) {
+    wake(Pause::bytes);
   } else if (idle_since_ms_ != 0 && now_ms - idle_since_ms_ >= limits.idle_timeout_ms &&
              pause_ == Pause::bytes) {
     timed_out_ = true;
   }
   if (timed_out_) wake(Pause::bytes);
 }
+
+std::uint64_t Session::waits_since_us(std::uint64_t otherwise) const noexcept {
+  for (std::size_t i = 0; i < count_; ++i) {
+    const Exchange& exchange = *slots_[(first_ + i) % kMaxPipelined];
+    if (exchange.submitted_us != 0) return exchange.submitted_us;
+  }
+  return otherwise;
+}
+
+bool Session::is_new() const noexcept { return fresh_ && thread_.now_ms() - arriving_since_ms_ < kNewMs; }
 
 void Session::drain() noexcept {
   if (draining_) return;
@@ -201,6 +257,7 @@ void Session::break_off() noexcept {
 }
 
 void Session::begin_linger() noexcept {
+  if (tls_) tls_->say_goodbye();
   ::shutdown(fd_, SHUT_WR);
   lingering_since_ms_ = thread_.now_ms();
 }

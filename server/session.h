@@ -16,6 +16,7 @@
 #include "server/net_address.h"
 #include "server/read_buffer.h"
 #include "server/request_parser.h"
+#include "server/tls_stream.h"
 
 namespace recharge {
 
@@ -26,6 +27,7 @@ constexpr std::size_t kMaxOutBytes = 128 << 10;   // rendered and unsent, before
 constexpr std::size_t kReadBytes = 2048;          // least room for a read
 constexpr std::size_t kMaxLingerBytes = 1 << 20;  // read and thrown away after the last reply
 constexpr std::int64_t kLingerMs = 2'000;
+constexpr std::int64_t kNewMs = 1'000;  // since it was accepted
 constexpr std::int64_t kLingerAfterDeadlineMs = 500;
 
 // How a connection came in.
@@ -51,6 +53,8 @@ class Session {
   void resume() noexcept;                         // goes on where it paused
   void flush() noexcept;                          // writes what is ready
   void check_deadline(std::int64_t now_ms) noexcept;
+  // Since when its oldest request waits for the engine; `otherwise`: none does.
+  std::uint64_t waits_since_us(std::uint64_t otherwise) const noexcept;
   void drain() noexcept;    // no further requests; what has begun is answered
   void cut() noexcept;      // a half-received request is answered now
   void abandon() noexcept;  // the time to drain is over
@@ -95,12 +99,18 @@ class Session {
   bool send() noexcept;
   void wait_writable();
   void receive();
+  void receive_encrypted();
+  void take_received(std::size_t count) noexcept;
+  void begin_tls();
+  std::ptrdiff_t send_encrypted() noexcept;
   void interrupted() noexcept;
   void expire_request() noexcept;
   void note_progress() noexcept;
   bool is_full() const noexcept { return count_ == kMaxPipelined || out_.size() - sent_ > kMaxOutBytes; }
   bool is_flushed() const noexcept { return count_ == 0 && (broken_ || sent_ == out_.size()); }
   void wake(Pause pause) noexcept;
+  // It has asked nothing yet, and soon will: not closed at once by a drain.
+  bool is_new() const noexcept;
   void begin_linger() noexcept;
   void throw_away() noexcept;
   void break_off() noexcept;
@@ -112,6 +122,7 @@ class Session {
   const int fd_;
   std::coroutine_handle<> paused_;
   Pause pause_ = Pause::none;
+  std::unique_ptr<TlsStream> tls_;  // null: not encrypted
   ReadBuffer in_;
   RequestParser parser_;
   std::string out_;

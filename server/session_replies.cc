@@ -50,6 +50,7 @@ bool Session::take_proxy_header() {
   }
   if (header.has_source) client_ = header.source;
   in_.consume(header.bytes);
+  if (thread_.tls() != nullptr) begin_tls();
   return true;
 }
 
@@ -62,7 +63,8 @@ bool Session::is_admitted(const RouteMatch& match, const Request& request, Reply
     return false;
   }
   return thread_.access().admit_client(match.route, client_, request, thread_.parameter(), thread_.now_us(),
-                                       reply);
+                                       reply) &&
+         thread_.access().admit_certificate(match.route, thread_.parameter(), tls_.get(), reply);
 }
 
 void Session::dispatch(const Request& request) {
@@ -73,6 +75,11 @@ void Session::dispatch(const Request& request) {
   exchange.head = request.method == Method::head;
   exchange.http_1_0 = request.http_1_0;
   exchange.close = !request.keep_alive || draining_;
+  HandlerContext& context = thread_.context();
+  context.request_id = exchange.request_id.view();
+  context.client = client_;
+  if (!request.traceparent.empty()) exchange.trace = TraceParent::parse(request.traceparent);
+  context.trace = exchange.trace;
   Reply& reply = thread_.reply();
   reply.clear();
   const RouteMatch match = match_route(request.method, request.path, entry_.door, thread_.parameter());
@@ -80,6 +87,8 @@ void Session::dispatch(const Request& request) {
   Step step = Step::reply;
   if (!is_admitted(match, request, reply)) {
     // the reply says why
+  } else if (match.route != nullptr && thread_.is_behind(match.route->limit)) {
+    reply.fail(503, "overloaded", "The server is behind, try again");
   } else if (match.route == nullptr && match.allow.empty()) {
     reply.fail(404, "not_found", "Not found");
   } else if (match.route == nullptr) {
@@ -91,8 +100,8 @@ void Session::dispatch(const Request& request) {
     reply.fail(415, "unsupported_encoding", "Content-Encoding is not supported");
   } else if (thread_.access().admit(*match.route, entry_.door, request, reply)) {
     const AccessClaims* claims = thread_.access().claims();
-    thread_.context().token_subject = claims == nullptr ? std::string_view() : claims->subject;
-    step = match.route->begin(request, thread_.parameter(), thread_.context(), exchange.operation, reply);
+    context.token_subject = claims == nullptr ? std::string_view() : claims->subject;
+    step = match.route->begin(request, thread_.parameter(), context, exchange.operation, reply);
     if (step == Step::submit &&
         !thread_.access().confine(*match.route, exchange.operation.command, thread_.now_us(), reply)) {
       step = Step::reply;
@@ -103,6 +112,8 @@ void Session::dispatch(const Request& request) {
   } else {
     exchange.operation.complete = &Session::on_complete;
     exchange.operation.context = &exchange;
+    exchange.submitted_us = thread_.now_us();
+    exchange.decided = true;
     if (exchange.close) closing_ = true;
     push(std::move(taken));
     thread_.engine().submit(thread_.index(), exchange.operation);
@@ -136,6 +147,7 @@ void Session::refuse(unsigned status, std::string_view error, std::string_view m
 void Session::on_complete(Operation& operation) noexcept {
   Exchange& exchange = *static_cast<Exchange*>(operation.context);
   Session& session = *exchange.session;
+  exchange.submitted_us = 0;
   IoThread& thread = session.thread_;
   const FollowUp follow_up = exchange.route->follow_up;
   if (follow_up != nullptr && !exchange.followed_up) {
@@ -196,10 +208,20 @@ void Session::flush() noexcept {
   if ((was_full && !is_full()) || (is_flushed() && (closing_ || broken_))) wake(Pause::replies);
 }
 
+// As send(2).
+std::ptrdiff_t Session::send_encrypted() noexcept {
+  const TlsStream::Result result = tls_->write(out_.data() + sent_, out_.size() - sent_);
+  if (result.status == TlsStream::Status::ok) return static_cast<std::ptrdiff_t>(result.bytes);
+  errno = result.status == TlsStream::Status::again ? EAGAIN : EPIPE;
+  return -1;
+}
+
 // True where everything is sent.
 bool Session::send() noexcept {
   while (!broken_ && sent_ < out_.size()) {
-    const ssize_t count = ::send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t count =
+        tls_ ? send_encrypted()
+             : ::send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) {
       sent_ += static_cast<std::size_t>(count);
       writing_left_ -= std::min(writing_left_, static_cast<std::size_t>(count));

@@ -61,6 +61,8 @@ void read_server(SettingsReader& reader, ServerSettings& server) {
   take(reader, "server.request_timeout_ms", server.request_timeout_ms, 100, kMaxTimeoutMs);
   take(reader, "server.idle_timeout_ms", server.idle_timeout_ms, 100, kMaxTimeoutMs);
   take(reader, "server.drain_timeout_ms", server.drain_timeout_ms, 100, kMaxTimeoutMs);
+  take(reader, "server.drain_delay_ms", server.drain_delay_ms, 0, kMaxTimeoutMs);
+  take(reader, "server.max_latency_ms", server.max_latency_ms, 0, kMaxTimeoutMs);
   take(reader, "server.max_connections", server.max_connections, 1, 1'000'000);
   take(reader, "server.max_connections_per_address", server.max_connections_per_address, 0, 1'000'000);
   server.trusted_proxies = reader.ranges("server.trusted_proxies");
@@ -176,23 +178,23 @@ void read_rest(SettingsReader& reader, Settings& settings) {
   choose(reader, "log.level", settings.log.level, kLogLevels);
   choose(reader, "log.format", settings.log.format, {"auto", "text", "json"});
   if (auto access = reader.boolean("log.access")) settings.log.access = *access;
-  for (const std::string& name : reader.names_in("tls")) {
-    reader.refuse("tls." + name, std::string(kNotInThisBuild));
-  }
+  take(reader, "log.sample", settings.log.sample, 1, 1'000'000);
+  settings.tls = read_tls(reader);
   settings.rate_limit = read_rate_limit(reader);
   for (const std::string& name : reader.names_in("gateway"))
     settings.gateways.push_back(read_gateway(reader, name));
 }
 
 // What may be listened on without TLS.
-void check_listen(const SettingsReader& reader, const AuthSettings& auth, const std::string& path,
+void check_listen(const SettingsReader& reader, const Settings& settings, const std::string& path,
                   const ListenAddress& listen) {
+  const AuthSettings& auth = settings.auth;
   if (listen.is_loopback()) return;
   if (auth.mode == AuthMode::off && !auth.allow_open) {
     reader.refuse(path,
                   "without authentication only loopback is listened on, unless auth.allow_open is true");
   }
-  if (auth.mode == AuthMode::jwt && !auth.allow_plain) {
+  if (auth.mode == AuthMode::jwt && !auth.allow_plain && !settings.tls.enabled()) {
     reader.refuse(path,
                   "tokens would be sent in the clear: beyond loopback without tls only where "
                   "auth.allow_plain is true");
@@ -201,10 +203,10 @@ void check_listen(const SettingsReader& reader, const AuthSettings& auth, const 
 
 void check_rules(const SettingsReader& reader, Settings& settings) {
   const bool loopback = settings.server.listen.is_loopback();
-  check_listen(reader, settings.auth, "server.listen", settings.server.listen);
+  check_listen(reader, settings, "server.listen", settings.server.listen);
   if (!reader.has("rate_limit.enabled")) settings.rate_limit.enabled = !loopback;
   if (const auto& admin = settings.admin.listen) {
-    check_listen(reader, settings.auth, "admin.listen", *admin);
+    check_listen(reader, settings, "admin.listen", *admin);
     if (admin->port != 0 && admin->to_text() == settings.server.listen.to_text()) {
       reader.refuse("admin.listen", "is server.listen already");
     }
@@ -313,10 +315,18 @@ Environment process_environment() {
   return environment;
 }
 
-Settings load_settings(const FlagSettings& flags, const Environment& environment) {
+SettingsReader open_settings(const FlagSettings& flags, const Environment& environment) {
   toml::table document;
   if (flags.config) document = parse_file(*flags.config);
-  SettingsReader reader(std::move(document), flags.config ? flags.config->string() : "", environment);
+  return {std::move(document), flags.config ? flags.config->string() : "", environment};
+}
+
+Settings load_settings(const FlagSettings& flags, const Environment& environment) {
+  SettingsReader reader = open_settings(flags, environment);
+  return read_settings(reader, flags);
+}
+
+Settings read_settings(SettingsReader& reader, const FlagSettings& flags) {
   Settings settings;
   read_server(reader, settings.server);
   read_store(reader, settings.store);

@@ -18,6 +18,7 @@
 #include "server/limit_settings.h"
 #include "server/net_address.h"
 #include "server/secret_source.h"
+#include "server/tls_settings.h"
 #include "storage/retention_limits.h"
 
 namespace recharge {
@@ -45,6 +46,9 @@ struct ServerSettings {
   std::int64_t request_timeout_ms = 10'000;
   std::int64_t idle_timeout_ms = 75'000;
   std::int64_t drain_timeout_ms = 10'000;
+  std::int64_t drain_delay_ms = 0;  // /readyz says 503, and requests are taken still
+  std::int64_t max_latency_ms =
+      5'000;  // beyond it callbacks are refused, from half of it on others; 0: never
   unsigned max_connections = 10'000;
   unsigned max_connections_per_address = 0;  // zero: no limit
   std::vector<AddressRange> trusted_proxies;
@@ -83,6 +87,7 @@ struct LogSettings {
   std::string level = "info";   // trace, debug, info, warn, error
   std::string format = "auto";  // text, json; auto: text on a terminal
   bool access = false;          // a line for each request
+  std::int64_t sample = 1;      // of those that went well, one in so many
 };
 
 inline const std::initializer_list<std::string_view> kLogLevels = {"trace", "debug", "info", "warn", "error"};
@@ -121,6 +126,7 @@ constexpr std::string_view kSimulatedGatewayName = kSimulatedGateway;
 
 struct Settings {
   ServerSettings server;
+  TlsSettings tls;
   StoreSettings store;
   std::string account_pattern = "^1[3-9][0-9]{9}$";
   OrderSettings orders;

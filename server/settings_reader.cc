@@ -1,5 +1,7 @@
 #include "server/settings_reader.h"
 
+#include <sodium.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -29,6 +31,16 @@ const toml::node* walk(const toml::table& document, std::string_view path) {
   return node;
 }
 
+void wipe(toml::node& node) noexcept {
+  if (auto* text = node.as_string()) {
+    sodium_memzero(text->get().data(), text->get().size());
+  } else if (auto* array = node.as_array()) {
+    for (toml::node& element : *array) wipe(element);
+  } else if (auto* table = node.as_table()) {
+    for (auto&& [key, value] : *table) wipe(value);
+  }
+}
+
 }  // namespace
 
 SettingsReader::SettingsReader(toml::table document, std::string file, const Environment& environment)
@@ -36,7 +48,11 @@ SettingsReader::SettingsReader(toml::table document, std::string file, const Env
   for (const auto& [variable, value] : environment) {
     if (variable.starts_with(kPrefix) && variable.find("__") != std::string::npos) lay_over(variable, value);
   }
+  const auto credentials = environment.find("CREDENTIALS_DIRECTORY");
+  if (credentials != environment.end()) credentials_ = credentials->second;
 }
+
+SettingsReader::~SettingsReader() { wipe(document_); }
 
 void SettingsReader::lay_over(const std::string& variable, const std::string& value) {
   std::string lower = variable.substr(kPrefix.size());
@@ -80,6 +96,22 @@ std::vector<std::string> SettingsReader::names_in(std::string_view path) const {
 }
 
 bool SettingsReader::has(const std::string& path) const { return walk(document_, path) != nullptr; }
+
+std::vector<SettingsReader::Given> SettingsReader::asked_for() const {
+  std::vector<Given> all;
+  for (const std::string& path : known_) {
+    const toml::node* node = walk(document_, path);
+    std::string origin = "default";
+    if (const auto variable = variables_.find(path); variable != variables_.end()) {
+      origin = variable->second;
+    } else if (node != nullptr) {
+      const auto at = node->source().begin;
+      origin = file_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+    }
+    all.push_back({path, node, std::move(origin)});
+  }
+  return all;
+}
 
 const toml::node* SettingsReader::find(const std::string& path) {
   known_.insert(path);
@@ -190,6 +222,14 @@ std::vector<AddressRange> SettingsReader::ranges(const std::string& path) {
 }
 
 std::filesystem::path SettingsReader::file_path(std::string_view text) const {
+  for (const std::string_view start : {"$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"}) {
+    if (!text.starts_with(start)) continue;
+    if (credentials_.empty()) {
+      throw SettingsError((file_.empty() ? "settings" : file_) + ": " + std::string(text) +
+                          ": there are no credentials: systemd gives them by LoadCredential=");
+    }
+    return std::filesystem::path(credentials_) / text.substr(start.size());
+  }
   const std::filesystem::path path(text);
   return path.is_absolute() || file_.empty() ? path : std::filesystem::path(file_).parent_path() / path;
 }

@@ -20,6 +20,9 @@ class SettingsReader {
  public:
   // Lays RECHARGED_SECTION__KEY=value over the file's values.
   SettingsReader(toml::table document, std::string file, const Environment& environment);
+  ~SettingsReader();  // wipes the texts of the document: some are secrets
+  SettingsReader(SettingsReader&&) = default;
+  SettingsReader& operator=(SettingsReader&&) = delete;
 
   const toml::table* section(std::string_view path) const;  // dotted; null where it is not there
   std::vector<std::string> names_in(std::string_view path) const;
@@ -37,10 +40,18 @@ class SettingsReader {
   // An array of tables whose values are all texts.
   using Entry = std::map<std::string, std::string>;
   std::vector<Entry> entries(const std::string& path);
-  // A file of a secret, relative to the settings file.
+  // A file of a secret, relative to the settings file. One that begins with $CREDENTIALS_DIRECTORY/ is a
+  // credential of systemd (systemd.exec(5), LoadCredential=).
   std::filesystem::path file_path(std::string_view text) const;
 
   bool has(const std::string& path) const;
+  // Every setting that was asked for, with its value (null: nobody gave one) and who gave it.
+  struct Given {
+    std::string path;
+    const toml::node* node;
+    std::string origin;
+  };
+  std::vector<Given> asked_for() const;
   void refuse_unknown() const;
   std::string place_of(const std::string& path) const;  // "FILE:LINE:COLUMN: PATH: "
   [[noreturn]] void refuse(const std::string& path, const std::string& what) const;
@@ -57,6 +68,12 @@ class SettingsReader {
   std::string file_;
   std::map<std::string, std::string> variables_;  // path -> variable
   std::set<std::string> known_;
+  std::string credentials_;  // the folder of systemd's credentials; empty: there is none
 };
+
+// Of the file that the flags name, and the environment. Throws SettingsError.
+SettingsReader open_settings(const FlagSettings& flags, const Environment& environment);
+// Reads and checks all of them.
+Settings read_settings(SettingsReader& reader, const FlagSettings& flags);
 
 }  // namespace recharge

@@ -28,10 +28,12 @@ Signals::~Signals() {
   ::close(fatal_fd_);
 }
 
-Signals::Event Signals::wait() {
+Signals::Event Signals::wait(int at_most_ms) {
   while (true) {
     std::array<pollfd, 2> watched{{{signal_fd_, POLLIN, 0}, {fatal_fd_, POLLIN, 0}}};
-    if (::poll(watched.data(), watched.size(), -1) < 0) continue;
+    const int ready = ::poll(watched.data(), watched.size(), at_most_ms);
+    if (ready == 0) return Event::none;
+    if (ready < 0) continue;
     if ((watched[1].revents & POLLIN) != 0) return Event::fatal;
     signalfd_siginfo info{};
     if (::read(signal_fd_, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;

@@ -10,14 +10,14 @@ namespace recharge {
 
 class Signals {
  public:
-  enum class Event { stop, reload, fatal };
+  enum class Event { stop, reload, fatal, none };
 
   Signals();  // blocks SIGTERM, SIGINT, SIGHUP for all threads started after, and ignores SIGPIPE
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  Event wait();
+  Event wait(int at_most_ms);  // none: the time passed; -1: no limit
   // Within the time: nothing where it passed.
   bool fatal_within(int milliseconds);
   void report_fatal(const std::string& what) noexcept;  // any thread

@@ -19,9 +19,8 @@
 namespace recharge {
 namespace {
 
-constexpr std::size_t kMapBytes = std::size_t{256} << 30;  // reserved address space; the file grows with use
-constexpr std::size_t kLargestWriteBytes = 64 * 4096;      // of LMDB in one call
-constexpr unsigned kMaxReaders = 300;                      // io threads and a few more
+constexpr std::size_t kLargestWriteBytes = 64 * 4096;  // of LMDB in one call
+constexpr unsigned kMaxReaders = 300;                  // io threads and a few more
 
 boost::system::error_code error_of(int rc) noexcept {
   if (rc > 0) return {rc, boost::system::generic_category()};
@@ -309,7 +308,7 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
   auto environment = std::make_unique<Environment>();
   environment->folder_id = folder_id;
   int rc = mdb_env_create(&environment->env);
-  if (rc == MDB_SUCCESS) rc = mdb_env_set_mapsize(environment->env, kMapBytes);
+  if (rc == MDB_SUCCESS) rc = mdb_env_set_mapsize(environment->env, kBooksMapBytes);
   if (rc == MDB_SUCCESS) rc = mdb_env_set_maxdbs(environment->env, kTables + 1);
   if (rc == MDB_SUCCESS) rc = mdb_env_set_maxreaders(environment->env, kMaxReaders);
   if (rc == MDB_SUCCESS)

@@ -13,6 +13,9 @@
 
 namespace recharge {
 
+// Reserved address space: the largest that the books can become. The file grows with use.
+constexpr std::size_t kBooksMapBytes = std::size_t{256} << 30;
+
 class LmdbBooks final : public Books {
  public:
   enum class Open { existing, fresh };  // fresh: whatever is there is removed first

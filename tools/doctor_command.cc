@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/doctor_checks.h"
 #include "tools/json_text.h"
 #include "tools/reply_printer.h"
 #include "tools/verbs.h"
@@ -14,13 +15,6 @@ namespace recharge {
 namespace {
 
 constexpr int kLatencyRequests = 20;
-
-struct Check {
-  std::string name;
-  bool good = false;
-  std::string finding;
-  std::string fix;  // where it is not good
-};
 
 void print_check(const Check& check) {
   std::cout << (check.good ? "ok    " : "FAIL  ") << check.name << std::string(12 - check.name.size(), ' ')
@@ -69,6 +63,23 @@ Check check_latency(HttpClient& client) {
           "look for a busy machine or a slow network between here and the server"};
 }
 
+// Those of the server itself. The page of the operators' listener needs no token.
+void check_server(HttpClient& client, std::vector<Check>& checks) {
+  using Seconds = std::chrono::duration<double>;
+  const auto before = std::chrono::system_clock::now().time_since_epoch();
+  const auto page = client.get("/metrics");
+  const auto after = std::chrono::system_clock::now().time_since_epoch();
+  const std::string fix =
+      "give --token one with the scope admin, or name the operators' listener by --server";
+  if (!page || page->status != 200) {
+    checks.push_back(
+        {"metrics", false, page ? "/metrics: " + describe_error(*page) : page.error().message, fix});
+    return;
+  }
+  const double middle_s = (Seconds(before).count() + Seconds(after).count()) / 2;
+  for (Check& check : check_metrics(ServerMetrics(page->body), middle_s)) checks.push_back(std::move(check));
+}
+
 std::string describe_as_json(const std::vector<Check>& checks) {
   std::string elements;
   for (const Check& check : checks) {
@@ -94,6 +105,7 @@ ExitCode run_doctor(const Tool& tool) {
                    "it is starting, draining, or its disk is full: look at the log of recharged"));
     checks.push_back(check_version(client));
     checks.push_back(check_latency(client));
+    check_server(client, checks);
   }
   if (tool.json) {
     std::cout << describe_as_json(checks) << '\n';

@@ -15,11 +15,11 @@ namespace {
 
 struct HostAndPort {
   std::string host;
-  std::string port = "80";
+  std::string port;
 };
 
 ToolResult<HostAndPort> split(std::string_view authority, const std::string& url) {
-  const ToolError wrong{ExitCode::usage, "the load needs a plain http://HOST:PORT, not " + url};
+  const ToolError wrong{ExitCode::usage, "the load needs http://HOST:PORT or https://HOST:PORT, not " + url};
   HostAndPort parts;
   const std::size_t bracket = authority.starts_with('[') ? authority.find(']') : 0;
   if (bracket == std::string_view::npos) return wrong;
@@ -27,7 +27,8 @@ ToolResult<HostAndPort> split(std::string_view authority, const std::string& url
   parts.host = std::string(authority.substr(0, colon));
   if (bracket != 0) parts.host = parts.host.substr(1, bracket - 1);
   if (colon != std::string_view::npos) parts.port = std::string(authority.substr(colon + 1));
-  const bool digits = !parts.port.empty() && parts.port.find_first_not_of("0123456789") == std::string::npos;
+  const bool digits = (colon == std::string_view::npos || !parts.port.empty()) &&
+                      parts.port.find_first_not_of("0123456789") == std::string::npos;
   if (parts.host.empty() || !digits || parts.port.size() > 5) return wrong;
   return parts;
 }
@@ -39,15 +40,13 @@ ToolError connect_error(const Endpoint& endpoint) {
 }  // namespace
 
 ToolResult<Endpoint> resolve_endpoint(const std::string& url) {
-  constexpr std::string_view kScheme = "http://";
   std::string_view rest(url);
-  if (!rest.starts_with(kScheme)) {
-    return ToolError{ExitCode::usage, "the load needs a plain http://HOST:PORT, not " + url};
-  }
-  rest.remove_prefix(kScheme.size());
+  const bool encrypted = rest.starts_with("https://");
+  rest.remove_prefix(encrypted ? 8 : rest.starts_with("http://") ? 7 : rest.size());
   while (rest.ends_with('/')) rest.remove_suffix(1);
-  const auto parts = split(rest, url);
+  auto parts = split(rest, url);
   if (!parts) return parts.error();
+  if (parts->port.empty()) parts->port = encrypted ? "443" : "80";
 
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -59,7 +58,13 @@ ToolResult<Endpoint> resolve_endpoint(const std::string& url) {
   std::memcpy(&endpoint.address, found->ai_addr, found->ai_addrlen);
   endpoint.address_size = found->ai_addrlen;
   endpoint.host_header = std::string(rest);
+  endpoint.host = std::move(parts->host);
   ::freeaddrinfo(found);
+  if (encrypted) {
+    auto context = make_tls_context();
+    if (!context) return context.error();
+    endpoint.tls = *std::move(context);
+  }
   return endpoint;
 }
 

@@ -1,11 +1,12 @@
-// Purpose: where the load goes: the address behind an http URL, resolved once. Lifetime: a value.
+// Purpose: where the load goes: the address behind an http or https URL, resolved once. Lifetime: a value.
 #pragma once
 
 #include <sys/socket.h>
 
+#include <memory>
 #include <string>
 
-#include "tools/tool_error.h"
+#include "tools/tls_channel.h"
 
 namespace recharge {
 
@@ -13,9 +14,11 @@ struct Endpoint {
   sockaddr_storage address{};
   socklen_t address_size = 0;
   std::string host_header;  // "127.0.0.1:8080"
+  std::string host;
+  std::shared_ptr<ssl_ctx_st> tls;  // null: http
 };
 
-// "http://HOST[:PORT][/]"; anything else, https too, is ExitCode::usage; a name that does not resolve
+// "http://HOST[:PORT][/]", or https; anything else is ExitCode::usage; a name that does not resolve
 // unreachable.
 ToolResult<Endpoint> resolve_endpoint(const std::string& url);
 

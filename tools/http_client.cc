@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "tools/tls_channel.h"
+
 namespace recharge {
 namespace {
 
@@ -69,6 +71,7 @@ void HttpClient::prepare(Transfer& transfer, const HttpRequest& request) const {
   curl_easy_setopt(easy, CURLOPT_URL, (server_ + request.path).c_str());
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer.headers);
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  if (!trusted_ca_file().empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, trusted_ca_file().c_str());
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, kRequestTimeoutMs);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

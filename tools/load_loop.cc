@@ -55,13 +55,35 @@ std::optional<ToolError> LoadLoop::connect() {
   connections_.resize(settings_.connections);
   for (std::size_t i = 0; i < connections_.size(); ++i) {
     connections_[i].requests.resize(settings_.pipeline);
-    const auto fd = connect_to(settings_.endpoint);
-    if (!fd) return fd.error();
-    connections_[i].fd = *fd;
-    watch(i, EPOLL_CTL_ADD, EPOLLIN);
-    ++alive_;
+    if (auto error = open_connection(i)) return error;
   }
   return std::nullopt;
+}
+
+std::optional<ToolError> LoadLoop::open_connection(std::size_t index) {
+  Connection& connection = connections_[index];
+  const auto fd = connect_to(settings_.endpoint);
+  if (!fd) return fd.error();
+  if (settings_.endpoint.tls) {
+    auto tls = TlsChannel::open(settings_.endpoint.tls.get(), *fd, settings_.endpoint.host);
+    if (!tls) {
+      ::close(*fd);
+      return tls.error();
+    }
+    connection.tls = *std::move(tls);
+  }
+  connection.fd = *fd;
+  watch(index, EPOLL_CTL_ADD, EPOLLIN);
+  ++alive_;
+  return std::nullopt;
+}
+
+ssize_t LoadLoop::Connection::receive_bytes(char* to, std::size_t room) noexcept {
+  return tls ? tls->receive(to, room) : ::recv(fd, to, room, 0);
+}
+
+ssize_t LoadLoop::Connection::send_bytes(std::string_view bytes) noexcept {
+  return tls ? tls->send(bytes.data(), bytes.size()) : ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
 }
 
 void LoadLoop::watch(std::size_t index, int operation, std::uint32_t events) noexcept {
@@ -135,11 +157,11 @@ void LoadLoop::receive(std::size_t index) {
   bool keep_alive = true;
   bool more = true;
   while (more) {
-    const ssize_t count = ::recv(connection.fd, buffer_.data(), buffer_.size(), 0);
+    const ssize_t count = connection.receive_bytes(buffer_.data(), buffer_.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) break;
     if (count <= 0) return end_connection(index, false);
-    more = static_cast<std::size_t>(count) == buffer_.size();
+    more = connection.tls != nullptr || static_cast<std::size_t>(count) == buffer_.size();
     result_.bytes_received += static_cast<std::uint64_t>(count);
     now_ns_ = monotonic_ns();
     const std::string_view fresh(buffer_.data(), static_cast<std::size_t>(count));
@@ -199,7 +221,7 @@ bool LoadLoop::submit(Connection& connection, std::uint64_t start_ns, bool at_on
   ++open_requests_;
   ++result_.requests;
   if (at_once && connection.unsent.empty()) {
-    const ssize_t count = ::send(connection.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t count = connection.send_bytes(bytes);
     const std::size_t sent = count < 0 ? 0 : static_cast<std::size_t>(count);
     result_.bytes_sent += sent;
     bytes.remove_prefix(sent);
@@ -237,7 +259,7 @@ void LoadLoop::flush(std::size_t index) {
   Connection& connection = connections_[index];
   while (connection.unsent_offset < connection.unsent.size()) {
     const std::string_view rest = std::string_view(connection.unsent).substr(connection.unsent_offset);
-    const ssize_t count = ::send(connection.fd, rest.data(), rest.size(), MSG_NOSIGNAL);
+    const ssize_t count = connection.send_bytes(rest);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) break;
     connection.unsent_offset += static_cast<std::size_t>(count);
@@ -264,10 +286,7 @@ void LoadLoop::end_connection(std::size_t index, bool asked_for) {
   connection.requests.resize(settings_.pipeline);
   --alive_;
   if (result_.disconnects < kMaxDisconnects && !(used_up_ && open_requests_ == 0)) {
-    if (const auto fd = connect_to(settings_.endpoint)) {
-      connection.fd = *fd;
-      watch(index, EPOLL_CTL_ADD, EPOLLIN);
-      ++alive_;
+    if (!open_connection(index)) {
       for (std::size_t i = 0; i < settings_.pipeline; ++i) free_.push_back(index);
       if (settings_.rate == 0) {
         free_.clear();

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -82,6 +83,7 @@ class LoadLoop {
   };
   struct Connection {
     int fd = -1;
+    std::unique_ptr<TlsChannel> tls;  // null: plain
     bool wants_write = false;
     std::size_t first = 0;  // of the open requests, a ring of `pipeline`
     std::size_t open = 0;
@@ -89,9 +91,12 @@ class LoadLoop {
     std::string unsent;
     std::size_t unsent_offset = 0;
     std::string partial;  // the beginning of a reply
+
+    ssize_t receive_bytes(char* to, std::size_t room) noexcept;
+    ssize_t send_bytes(std::string_view bytes) noexcept;
   };
 
-  bool open_connection(std::size_t index);
+  std::optional<ToolError> open_connection(std::size_t index);
   void watch(std::size_t index, int operation, std::uint32_t events) noexcept;
   void handle(std::size_t index, std::uint32_t events);
   void receive(std::size_t index);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "tools/tls_channel.h"
 #include "tools/verbs.h"
 
 namespace recharge {
@@ -16,6 +17,8 @@ void add_verbs(CLI::App& app, Tool& tool) {
       ->envname("RECHARGE_URL")
       ->capture_default_str();
   app.add_option("--token", tool.token, "Bearer token to send")->envname("RECHARGE_TOKEN");
+  app.add_option("--ca-file", tool.ca_file, "Whom to believe over https [what the system trusts]")
+      ->envname("RECHARGE_CA_FILE");
   app.add_option("--secret-file", tool.secret_file, "File with the secret that signs callbacks")
       ->capture_default_str();
   app.add_flag("--json", tool.json, "Print the server's reply as it is");
@@ -56,6 +59,7 @@ ExitCode run_tool(int argc, const char* const* argv) {
     const int code = app.exit(error);  // prints help and version on stdout, errors on stderr
     return code == 0 ? ExitCode::ok : ExitCode::usage;
   }
+  trust_ca_file(tool.ca_file);
   const ExitCode code = tool.action();
   std::cout.flush();
   return code;

@@ -13,6 +13,7 @@ namespace recharge {
 struct Tool {
   std::string server = "http://127.0.0.1:8080";
   std::string token;
+  std::string ca_file;
   std::string secret_file = "data/callback.secret";
   bool json = false;
   // Set by the verb that was parsed; run after parsing succeeded.

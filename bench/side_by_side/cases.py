@@ -2,6 +2,7 @@
 in the server that was killed and started again, and adds one sample a pair to its goals. A case whose books do not balance
 has no samples."""
 import shutil
+import subprocess
 import threading
 import time
 from collections import defaultdict
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from . import peers
 from .processes import Failure, allocated_bytes, device_bytes, memory_bytes, stop_all, written_bytes
-from .recharged import Load, Meter, Recharged
+from .recharged import BIN, Load, Meter, Recharged
 
 GOAL_ORDERS, GOAL_ACCOUNTS = 10_000_000, 1_000_000
 CALLBACK_BYTES = 256  # the value that Redis stores: about the body of a callback
@@ -336,6 +337,69 @@ def frameworks(bench):
     postgres.child.stop()
 
 
+# What each way of access needs: settings, and options of the client.
+ACCESS = ("plain", "access", "https")
+SETTINGS = {
+    "plain": "",
+    "access": '[auth]\nmode = "jwt"\nkeys = [{kid = "1", algorithm = "HS256", file = "token.key"}]\n'
+              '[rate_limit]\nenabled = true\naddress.callback = 6000000\naddress.write = 6000000\naddress.read = 6000000\n'
+              "account.write = 0\naccount.read = 0\n",
+    "https": '[tls]\ncertificate_file = "certificate.pem"\nkey_file = "certificate.key"\n',
+}
+
+
+def access_server(bench, way):
+    """(a server, options of its client)"""
+    folder = bench.folder / f"access-{way}"
+    folder.mkdir()
+    (folder / "recharged.toml").write_text(SETTINGS[way])
+    options = []
+    if way == "access":
+        (folder / "token.key").write_text("a secret for the tokens of a measurement")
+        token = subprocess.run([BIN / "recharge", "token", "--key-file", folder / "token.key", "--kid", "1", "--scope",
+                                "orders:write,balance:read,orders:read,admin", "--ttl", "36000"], capture_output=True, text=True,
+                               check=True).stdout.strip()
+        options = ["--token", token]
+    elif way == "https":
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
+                        folder / "certificate.key", "-out", folder / "certificate.pem"], capture_output=True, check=True)
+        options = ["--ca-file", str(folder / "certificate.pem")]
+    server = Recharged(folder, ["--config", folder / "recharged.toml"], "https" if way == "https" else "http")
+    return server, options
+
+
+def access(bench):
+    """What tokens, limits and HTTPS cost a callback: three servers in turn."""
+    servers = {way: access_server(bench, way) for way in ACCESS}
+    for _ in bench.pairs:
+        rates, cpu = {}, {}
+        for way, (server, options) in servers.items():
+            meter = Meter()
+
+            def begin():
+                server.restart()
+                meter.pids = (server.pid,)
+                meter.begin()
+
+            def books():
+                meter.end()
+                server.restart_after_crash()
+
+            report = Load(server.url, server.secret_file, bench.folder, options).run(
+                "--connections", 64, "--duration", bench.seconds, "--orders", bench.orders_for(bench.seconds), "--accounts",
+                bench.options.accounts, steps={"measure": begin, "books": books})
+            bench.runs.append({"options": way, **report})
+            bench.note_run(way, report, meter.seconds)
+            rates[way], cpu[way] = report["rate"], meter.seconds / report["replies"]
+        bench.goals["access/rate"].add(rates["access"] / rates["plain"])
+        bench.goals["access/cpu"].add(cpu["access"] / cpu["plain"])
+        bench.goals["access/https"].add(rates["https"] / rates["plain"])
+        bench.goals["access/https-cpu"].add(cpu["https"] / cpu["plain"])
+    for server, _ in servers.values():
+        bench.discard(server)
+
+
 CASES = {
     "callbacks": (callbacks, ("P1", "P2")),
     "latency": (latency, ("P3",)),
@@ -346,6 +410,7 @@ CASES = {
     "writes": (writes, ("P9",)),
     "redis": (redis, ("P10",)),
     "frameworks": (frameworks, ("P11",)),
+    "access": (access, ("access",)),
 }
 
 

@@ -16,11 +16,11 @@ BIN = Path(os.environ.get("RECHARGE_BENCH_BIN") or Path(__file__).parents[2] / "
 class Recharged:
     """One data folder on one port; killed and started again as often as a case wants."""
 
-    def __init__(self, folder, arguments=()):
+    def __init__(self, folder, arguments=(), scheme="http"):
         self.folder, self.port = Path(folder), free_port()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data, self.arguments = self.folder / "data", list(arguments)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.child = None
         self.start()
 
@@ -95,8 +95,8 @@ class Recharged:
 class Load:
     """One run of `recharge load`, which stops at each step until what is to be done there is done."""
 
-    def __init__(self, server_url, secret_file, folder):
-        self.command = [str(BIN / "recharge"), "--server", server_url, "--secret-file", str(secret_file), "--json"]
+    def __init__(self, server_url, secret_file, folder, options=()):
+        self.command = [str(BIN / "recharge"), "--server", server_url, "--secret-file", str(secret_file), "--json", *options]
         self.log = Path(folder) / "load.log"
 
     def run(self, *options, steps=None, within=900):

@@ -61,6 +61,10 @@ def goals():
         ("P10/64", "callbacks/s ÷ Redis SET, appendfsync always, 64 connections", ">=", 1),
         ("P10/256", "the same, 256 connections", ">=", 1),
         ("P11/fastify", "callbacks/s ÷ Fastify + PostgreSQL, 64 connections", ">=", 10),
+        ("access/rate", "callbacks/s with tokens and limits on ÷ off, 64 connections", ">=", 0.92),
+        ("access/cpu", "server CPU per callback with tokens and limits on ÷ off", "<=", 1.08),
+        ("access/https", "callbacks/s over HTTPS ÷ over HTTP, 64 connections", ">=", 0.5),
+        ("access/https-cpu", "server CPU per callback over HTTPS ÷ over HTTP", "<=", 2),
         ("P11/flask", "callbacks/s ÷ Flask + gunicorn + PostgreSQL, 64 connections", ">=", 20),
     ]
     return {row[0]: Goal(*row) for row in table}

@@ -29,8 +29,9 @@ class Api:
 
     IDLE_SECONDS = 2  # after a longer rest a new connection is made, so that the server's idle limit does not matter
 
-    def __init__(self, address, secret=VECTOR_SECRET, timeout=20):
-        self.address, self.secret, self.timeout = address, secret, timeout
+    def __init__(self, address, secret=VECTOR_SECRET, timeout=20, context=None):
+        """context: of ssl, for HTTPS."""
+        self.address, self.secret, self.timeout, self.context = address, secret, timeout, context
         self._connection, self._used = None, 0.0
 
     def close(self):
@@ -45,7 +46,10 @@ class Api:
             body = body.encode("utf-8")
         if self._connection is None or time.monotonic() - self._used > self.IDLE_SECONDS:
             self.close()
-            self._connection = http.client.HTTPConnection(*self.address, timeout=self.timeout)
+            if self.context is None:
+                self._connection = http.client.HTTPConnection(*self.address, timeout=self.timeout)
+            else:
+                self._connection = http.client.HTTPSConnection(*self.address, timeout=self.timeout, context=self.context)
         try:
             self._connection.request(method, target, body=body, headers=headers or {})
             answer = self._connection.getresponse()

@@ -10,7 +10,7 @@ from pathlib import Path
 from replies import REPOSITORY
 
 REPORT = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|: runtime error: )")
-READY_LINE = re.compile(r"recharged listening on http://(127\.0\.0\.1):([0-9]+)\n")
+READY_LINE = re.compile(r"recharged listening on (https?)://(127\.0\.0\.1):([0-9]+)\n")
 
 
 def binary(variable="RECHARGED_BIN", name="recharged"):
@@ -47,11 +47,12 @@ class Daemon:
         self.has_config = config is not None
         if self.has_config:
             self.config_file.write_text(config, encoding="utf-8")
+        self.listen = "127.0.0.1:0"
         self.process = None
         self.start()
 
     def command(self):
-        command = [*self.program, "--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir)]
+        command = [*self.program, "--listen", self.listen, "--data-dir", str(self.data_dir)]
         if self.has_config:
             command += ["--config", str(self.config_file)]
         return command + self.arguments
@@ -73,8 +74,8 @@ class Daemon:
             line += part
         match = READY_LINE.fullmatch(line.decode())
         assert match, f"unexpected line on stdout: {line!r}"
-        self.address = (match[1], int(match[2]))
-        self.url = f"http://{match[1]}:{match[2]}"
+        self.address = (match[2], int(match[3]))
+        self.url = f"{match[1]}://{match[2]}:{match[3]}"
         self.ready_seconds = time.monotonic() - started
         return self
 

@@ -86,7 +86,7 @@ def test_checkpoint_now(start_server):
     expect(operators.post("/admin/checkpoint", ""), 200)
     eventually(lambda: operators.get("/admin/status")["checkpoints"] == 1)
     log = daemon.log_file.read_text()
-    assert "operator asked for: a checkpoint" in log
+    assert '"event":"operator","action":"checkpoint"' in log
 
 
 def test_backup_of_the_running_server(pair, backups, tmp_path):

@@ -14,7 +14,7 @@ EVIL = ["\r\nERROR forged=1", "\x1b[31mred\x1b[0m", "a\u2028b\u2029c", "\x00\x08
         "%n%s{}", "\ttab"]
 # What the server says of its own accord.
 OWN_LINES = ("listening on", "settings not reloaded", "settings reloaded", "callbacks with an invalid signature",
-             "head of the journal")
+             "head of the journal", '"msg":"audit"', " info audit ")
 # What may not stand inside a line, whatever reads it; its own end is taken off before.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 

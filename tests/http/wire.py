@@ -15,10 +15,14 @@ class ConnectionEnded(Exception):
 
 
 class Wire:
-    def __init__(self, address, timeout=10):
+    def __init__(self, address, timeout=10, context=None, session=None, first=b""):
+        """context: of ssl, for HTTPS, and the session to go on with; first: sent before the handshake."""
         self.socket = socket.create_connection(address, timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""
+        self.socket.sendall(first)
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost", session=session)
 
     def __enter__(self):
         return self

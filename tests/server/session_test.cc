@@ -284,6 +284,40 @@ TEST(Session, ReadyzTellsOfTheDrain) {
   EXPECT_NE(client.read_to_end().find("503 Service Unavailable"), std::string::npos);
 }
 
+// A request that would wait too long is refused at once, callbacks last; probes never are. Over again once
+// the engine has caught up.
+TEST(Session, AServerThatIsBehindRefusesEarlyAndCallbacksLast) {
+  Settings settings = test_settings();
+  settings.server.max_latency_ms = 1000;
+  TestServer server(settings);
+  server.engine.hold();
+  const auto answers = [&server](const std::string& request) {
+    RawClient client(server);
+    const std::size_t before = server.engine.submitted();
+    client.send(request);
+    std::string reply = client.read_replies(1, 150);
+    return server.engine.submitted() > before ? "taken" : reply;
+  };
+  const std::string callback =
+      "POST /api/payment_callback HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
+  RawClient first(server);
+  first.send(balance("first"));
+  ASSERT_TRUE(wait_for([&] { return server.engine.submitted() == 1; }));
+  EXPECT_EQ(answers(balance("early")), "taken");
+  std::string refused;
+  ASSERT_TRUE(wait_for([&] { return (refused = answers(balance("late"))) != "taken"; }));
+  EXPECT_NE(refused.find("503 Service Unavailable"), std::string::npos);
+  EXPECT_NE(refused.find("Retry-After: "), std::string::npos);
+  EXPECT_NE(refused.find("\"overloaded\""), std::string::npos);
+  EXPECT_NE(answers(callback).find("403 Forbidden"), std::string::npos) << "its signature is looked at still";
+  ASSERT_TRUE(
+      wait_for([&] { return answers(callback).find("503 Service Unavailable") != std::string::npos; }));
+  EXPECT_NE(answers(get("/livez")).find("200 OK"), std::string::npos);
+  server.engine.release();
+  EXPECT_NE(first.read_replies(1).find("200 OK"), std::string::npos);
+  ASSERT_TRUE(wait_for([&] { return answers(balance("again")) == "taken"; }));
+}
+
 TEST(Session, CountsAndAnswersUnknownPathsAndMethods) {
   TestServer server;
   RawClient client(server);

@@ -121,7 +121,7 @@ TEST_F(SettingsTest, RefusesWhatIsWrongAndSaysWhere) {
        "must be \"all\", an age"},
       {"a retention beyond any use", "[store]\njournal_retention = \"100001d\"\n", "must be \"all\", an age"},
       {"a retention that is a number", "[store]\njournal_retention = 7\n", "journal_retention"},
-      {"TLS", "[tls]\ncertificate_file = \"a\"\n", "not in this build"},
+      {"TLS without a key", "[tls]\ncertificate_file = \"a\"\n", "tls.certificate_file: needs tls.key_file"},
       {"rate limits", "[rate_limit]\nper_ip = 5\n", "unknown key"},
       {"empty secret", "[callback]\nsecrets = [{id = \"a\", secret = \"\"}]\n", "must not be empty"},
       {"secret without a value", "[callback]\nsecrets = [{id = \"a\"}]\n", "either secret or secret_file"},

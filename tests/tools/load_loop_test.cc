@@ -151,12 +151,13 @@ TEST(LoadLoop, KeepsItsRate) {
   EXPECT_GE(took_ms, 490U);
 }
 
-TEST(Endpoint, TakesPlainUrlsOnly) {
+TEST(Endpoint, TakesUrlsOfHttpAlone) {
+  EXPECT_NE(resolve_endpoint("https://127.0.0.1:8443")->tls, nullptr);
+  EXPECT_EQ(resolve_endpoint("http://127.0.0.1:8080")->tls, nullptr);
   EXPECT_EQ(resolve_endpoint("http://127.0.0.1:8080/")->host_header, "127.0.0.1:8080");
   EXPECT_EQ(resolve_endpoint("http://[::1]:8080")->host_header, "[::1]:8080");
-  for (const char* url :
-       {"", "127.0.0.1:80", "https://127.0.0.1", "http://", "http://:80",
-        "http://127.0.0.1:", "http://127.0.0.1:80x", "http://[::1", "http://127.0.0.1:999999"}) {
+  for (const char* url : {"", "127.0.0.1:80", "ftp://127.0.0.1", "http://", "http://:80", "http://127.0.0.1:",
+                          "http://127.0.0.1:80x", "http://[::1", "http://127.0.0.1:999999"}) {
     const auto endpoint = resolve_endpoint(url);
     ASSERT_FALSE(endpoint) << url;
     EXPECT_EQ(endpoint.error().code, ExitCode::usage) << url;
