@@ -2,11 +2,8 @@
 // sizes that gateways send.
 #include <benchmark/benchmark.h>
 #include <openssl/evp.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
 
 #include <map>
-#include <stdexcept>
 #include <string>
 
 #include "core/aes_gcm.h"
@@ -17,6 +14,7 @@
 #include "core/standard_callback.h"
 #include "core/stripe_callback.h"
 #include "core/wechat_callback.h"
+#include "tools/made_rsa_key.h"
 
 namespace recharge {
 namespace {
@@ -26,16 +24,7 @@ constexpr std::string_view kSealKey = "0123456789abcdef0123456789abcdef";
 constexpr std::string_view kWhsec = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 const RsaPrivateKey& rsa_key() {
-  static const RsaPrivateKey key = [] {
-    EVP_PKEY* made = EVP_RSA_gen(2048);
-    unsigned char* der = nullptr;
-    const int size = made == nullptr ? 0 : i2d_PrivateKey(made, &der);
-    if (size <= 0) throw std::runtime_error("no RSA key");
-    const auto text = Secret::from_text(encode_base64({der, static_cast<std::size_t>(size)}));
-    OPENSSL_free(der);
-    EVP_PKEY_free(made);
-    return RsaPrivateKey::parse(*text).value();
-  }();
+  static const RsaPrivateKey key = make_rsa_key();
   return key;
 }
 

@@ -3,40 +3,15 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/percent_text.h"
 
 namespace recharge {
-namespace {
-
-int hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-void append_encoded(std::string& out, std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out.push_back(c);
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out.push_back('%');
-    out.push_back(kDigits[byte >> 4]);
-    out.push_back(kDigits[byte & 15]);
-  }
-}
-
-}  // namespace
 
 void append_form_field(std::string& out, std::string_view name, std::string_view value) {
   if (!out.empty()) out.push_back('&');
-  append_encoded(out, name);
+  append_percent_encoded(out, name);
   out.push_back('=');
-  append_encoded(out, value);
+  append_percent_encoded(out, value);
 }
 
 Result<void> FormFields::read(std::string_view body) {
@@ -66,18 +41,7 @@ Result<void> FormFields::read(std::string_view body) {
 Result<std::string_view> FormFields::decode(std::string_view text) {
   const std::size_t start = decoded_.size();
   RECHARGE_CHECK(decoded_.capacity() - start >= text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded_.push_back(text[i] == '+' ? ' ' : text[i]);
-      continue;
-    }
-    if (i + 2 >= text.size()) return Errc::invalid_text;
-    const int high = hex_value(text[i + 1]);
-    const int low = hex_value(text[i + 2]);
-    if (high < 0 || low < 0) return Errc::invalid_text;
-    decoded_.push_back(static_cast<char>(high << 4 | low));
-    i += 2;
-  }
+  if (!append_percent_decoded(decoded_, text, true)) return Errc::invalid_text;
   return std::string_view(decoded_).substr(start);
 }
 

@@ -294,7 +294,8 @@ LmdbBooks::~LmdbBooks() = default;
 StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& directory,
                                                           const FolderId& folder_id, Open how) {
   const std::string file = directory + "/data.mdb";
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+  const bool shared = how == Open::shared;
+  if (!shared && ::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
     return at_opening(errno, directory, "cannot be made");
   if (how == Open::fresh) {
     if (auto done = begin_afresh(directory); !done) return done.error();
@@ -312,7 +313,8 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
   if (rc == MDB_SUCCESS) rc = mdb_env_set_maxdbs(environment->env, kTables + 1);
   if (rc == MDB_SUCCESS) rc = mdb_env_set_maxreaders(environment->env, kMaxReaders);
   if (rc == MDB_SUCCESS)
-    rc = mdb_env_open(environment->env, directory.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    rc = mdb_env_open(environment->env, directory.c_str(),
+                      MDB_NOTLS | MDB_NORDAHEAD | (shared ? MDB_RDONLY : 0), 0600);
   if (rc != MDB_SUCCESS) return at_opening(rc, file, "cannot be opened");
   int stale = 0;
   mdb_reader_check(environment->env, &stale);
@@ -324,19 +326,20 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
   mdb_env_stat(environment->env, &stat);
   struct stat found;
   if (::stat(file.c_str(), &found) != 0) return at_opening(errno, file, "cannot be examined");
-  if (how == Open::existing &&
+  if (how != Open::fresh &&
       static_cast<std::uint64_t>(found.st_size) < (info.me_last_pgno + 1) * stat.ms_psize) {
     return StorageError{make_error_code(Errc::damaged), file, static_cast<std::uint64_t>(found.st_size),
                         "the file ends before its last page"};
   }
 
   MDB_txn* transaction = nullptr;
-  rc = mdb_txn_begin(environment->env, nullptr, 0, &transaction);
+  rc = mdb_txn_begin(environment->env, nullptr, shared ? MDB_RDONLY : 0, &transaction);
   if (rc == MDB_SUCCESS) {
+    const unsigned make = shared ? 0 : MDB_CREATE;
     for (std::size_t i = 0; i < kTables && rc == MDB_SUCCESS; ++i) {
-      rc = mdb_dbi_open(transaction, kTableNames[i].data(), MDB_CREATE, &environment->tables[i]);
+      rc = mdb_dbi_open(transaction, kTableNames[i].data(), make, &environment->tables[i]);
     }
-    if (rc == MDB_SUCCESS) rc = mdb_dbi_open(transaction, kMetaTable.data(), MDB_CREATE, &environment->meta);
+    if (rc == MDB_SUCCESS) rc = mdb_dbi_open(transaction, kMetaTable.data(), make, &environment->meta);
     if (rc == MDB_SUCCESS) {
       rc = mdb_txn_commit(transaction);
     } else {
@@ -355,7 +358,7 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
 
 StorageResult<void> LmdbBooks::check_or_write_header(Open how, const std::string& file) {
   MDB_txn* transaction = nullptr;
-  int rc = mdb_txn_begin(environment_->env, nullptr, 0, &transaction);
+  int rc = mdb_txn_begin(environment_->env, nullptr, how == Open::fresh ? 0 : MDB_RDONLY, &transaction);
   if (rc != MDB_SUCCESS) return at_opening(rc, file, "cannot be read");
   MDB_val key = value_of(kHeaderKey);
   if (how == Open::fresh) {
@@ -393,6 +396,9 @@ StorageResult<void> LmdbBooks::check_or_write_header(Open how, const std::string
 std::unique_ptr<BooksSnapshot> LmdbBooks::snapshot() { return std::make_unique<Snapshot>(*environment_); }
 
 Result<std::unique_ptr<BooksTransaction>> LmdbBooks::begin() {
+  // Another process that read the books and was killed would keep its pages from being used again.
+  int stale = 0;
+  mdb_reader_check(environment_->env, &stale);
   MDB_txn* transaction = nullptr;
   const int rc = mdb_txn_begin(environment_->env, nullptr, 0, &transaction);
   if (rc != MDB_SUCCESS) return error_of(rc);

@@ -18,11 +18,13 @@ constexpr std::size_t kBooksMapBytes = std::size_t{256} << 30;
 
 class LmdbBooks final : public Books {
  public:
-  enum class Open { existing, fresh };  // fresh: whatever is there is removed first
+  // fresh: whatever is there is removed first. shared: for reading alone, beside the process that writes
+  // them.
+  enum class Open { existing, fresh, shared };
 
-  // directory: DATA_DIR/books, made when missing. Errc::not_found where existing books have an older schema,
-  // are missing, or were never completed: they are to be made anew. Errc::damaged where the file is too short
-  // for what it holds, or of another data folder.
+  // directory: DATA_DIR/books, made when missing, but not for reading. Errc::not_found where existing books
+  // have an older schema, are missing, or were never completed: they are to be made anew. Errc::damaged where
+  // the file is too short for what it holds, or of another data folder.
   static StorageResult<std::unique_ptr<LmdbBooks>> open(const std::string& directory,
                                                         const FolderId& folder_id, Open how);
   ~LmdbBooks() override;

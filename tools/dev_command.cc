@@ -1,6 +1,8 @@
-// The verb that runs a throw-away recharged with the simulated gateway, in a folder that goes away with it.
+// The verb that runs a throw-away recharged with the simulated gateway, or with simulated Alipay, WeChat Pay,
+// Stripe and Standard Webhooks, in a folder that goes away with it.
 #include <fcntl.h>
 #include <signal.h>
+#include <sodium.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include <memory>
 #include <vector>
 
+#include "tools/gateway_simulator.h"
 #include "tools/verbs.h"
 
 namespace recharge {
@@ -22,6 +25,8 @@ namespace {
 
 struct DevOptions {
   int port = 8080;
+  bool gateways = false;
+  SimulatorOptions simulator;
   std::vector<std::string> server_arguments;
 };
 
@@ -65,6 +70,20 @@ void print_first_steps(const std::string& url, const std::string& folder) {
   std::cout.flush();
 }
 
+void print_first_gateway_steps(const std::string& url, const std::string& folder,
+                               const std::string& gateways) {
+  const std::string recharge = beside_this_program("recharge").string();
+  std::cout << "\nSimulated gateways (alipay, wechat, stripe, standard) are at " << gateways
+            << "; keys and settings in\n"
+            << folder << ". All is removed at the end (Ctrl-C). In another terminal:\n\n"
+            << "  " << recharge << " --server " << url
+            << " order create --account 13812345678 --amount 50.00 --gateway alipay\n"
+            << "  curl -X POST '" << gateways
+            << "/cashier/alipay/ORDER_ID?amount=50.00'    # the payer pays\n"
+            << "  " << recharge << " --server " << url << " order explain ORDER_ID\n\n";
+  std::cout.flush();
+}
+
 // Only async-signal-safe calls: this is the child, between fork and exec.
 [[noreturn]] void become_server(const char* program, char* const* arguments, int output, pid_t parent) {
   ::setpgid(0, 0);  // the terminal's Ctrl-C reaches the parent only, which forwards it once
@@ -82,7 +101,7 @@ void print_first_steps(const std::string& url, const std::string& folder) {
 }
 
 // Passes the server's stdout on, and tells the first steps once it listens. Ends when the server closes it.
-void relay_output(int input, const std::string& folder) {
+void relay_output(int input, const std::string& folder, GatewaySimulator* simulator) {
   std::FILE* stream = ::fdopen(input, "r");
   std::array<char, 4096> line{};
   while (std::fgets(line.data(), static_cast<int>(line.size()), stream) != nullptr) {
@@ -90,7 +109,13 @@ void relay_output(int input, const std::string& folder) {
     std::cout << text << std::flush;
     if (!text.starts_with(kListening)) continue;
     text.remove_prefix(kListening.size());
-    print_first_steps(std::string(text.substr(0, text.find_last_not_of("\r\n") + 1)), folder);
+    const std::string url(text.substr(0, text.find_last_not_of("\r\n") + 1));
+    if (simulator == nullptr) {
+      print_first_steps(url, folder);
+    } else {
+      simulator->call_back_to(url);
+      print_first_gateway_steps(url, folder, simulator->url());
+    }
   }
   std::fclose(stream);
 }
@@ -118,6 +143,23 @@ ExitCode exit_code_of(int status) {
   return ExitCode::failure;
 }
 
+// Adds the settings that it made to the server's command line.
+ToolResult<std::unique_ptr<GatewaySimulator>> start_gateways(const DevOptions& options,
+                                                             const std::string& folder,
+                                                             std::vector<std::string>& words) {
+  if (sodium_init() < 0) return ToolError{ExitCode::failure, "libsodium cannot be used"};
+  auto accounts = SimulatedAccounts::open(folder + "/gateways");
+  if (!accounts) return accounts.error();
+  auto simulator = GatewaySimulator::start(std::move(*accounts), options.simulator, &std::cerr);
+  if (!simulator) return simulator.error();
+  const std::string server = "http://127.0.0.1:" + std::to_string(options.port);
+  const auto file =
+      write_gateway_settings(folder + "/gateways", (*simulator)->accounts(), (*simulator)->url(), server);
+  if (!file) return file.error();
+  words.insert(words.end(), {"--config", *file});
+  return simulator;
+}
+
 ExitCode run_dev(const DevOptions& options) {
   const std::string program = beside_this_program("recharged").string();
   if (::access(program.c_str(), X_OK) != 0) {
@@ -130,17 +172,24 @@ ExitCode run_dev(const DevOptions& options) {
   }
   std::vector<std::string> words{program, "--data-dir", folder.path(), "--listen",
                                  "127.0.0.1:" + std::to_string(options.port)};
-  words.insert(words.end(), options.server_arguments.begin(), options.server_arguments.end());
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
 
-  // Blocked until the child exists, so that no signal is lost in between.
+  // Blocked until the child exists, so that no signal is lost in between; in the simulator's threads for
+  // ever.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  std::unique_ptr<GatewaySimulator> simulator;
+  if (options.gateways) {
+    auto started = start_gateways(options, folder.path(), words);
+    if (!started) return report(started.error());
+    simulator = std::move(*started);
+  }
+  words.insert(words.end(), options.server_arguments.begin(), options.server_arguments.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return report({ExitCode::failure, std::strerror(errno)});
   const pid_t parent = ::getpid();
@@ -153,7 +202,7 @@ ExitCode run_dev(const DevOptions& options) {
   }
   server_pid = child;
   forward_signals(signals);
-  relay_output(ends[0], folder.path());
+  relay_output(ends[0], folder.path(), simulator.get());
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -169,6 +218,12 @@ void add_dev_verb(CLI::App& app, Tool& tool) {
   verb->add_option("--port", options->port, "Where it listens on 127.0.0.1; 0 picks a free port")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
+  verb->add_flag("--gateways", options->gateways,
+                 "With simulated Alipay, WeChat Pay, Stripe and Standard Webhooks");
+  verb->add_option("--gateways-listen", options->simulator.listen,
+                   "Where those are called; port 0 picks a free one")
+      ->capture_default_str();
+  verb->add_flag("--faults", options->simulator.faults, "Their callbacks come twice, late, forged, or never");
   verb->add_option("arguments", options->server_arguments, "More arguments for recharged, after --");
   verb->callback([&tool, options] { tool.action = [options] { return run_dev(*options); }; });
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/percent_text.h"
 #include "tools/tls_channel.h"
 
 namespace recharge {
@@ -51,7 +52,9 @@ HttpClient::HttpClient(std::string server, std::string token)
   transfer_ = std::make_unique<Transfer>();
 }
 
-HttpClient::~HttpClient() = default;
+HttpClient::~HttpClient() {
+  if (multi_ != nullptr) curl_multi_cleanup(multi_);
+}
 
 void HttpClient::prepare(Transfer& transfer, const HttpRequest& request) const {
   CURL* easy = transfer.easy;
@@ -106,51 +109,42 @@ ToolResult<HttpReply> HttpClient::post(std::string path, std::string body) {
 }
 
 std::vector<ToolResult<HttpReply>> HttpClient::send_concurrently(const std::vector<HttpRequest>& requests) {
-  CURLM* multi = curl_multi_init();
-  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(kMaxConcurrent));
-  curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
+  if (multi_ == nullptr) {
+    multi_ = curl_multi_init();
+    curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(kMaxConcurrent));
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(kMaxConcurrent));
+    curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
+  }
   std::vector<std::unique_ptr<Transfer>> transfers;
-  for (const HttpRequest& request : requests) {
+  std::vector<int> codes(requests.size(), CURLE_RECV_ERROR);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
     transfers.push_back(std::make_unique<Transfer>());
-    prepare(*transfers.back(), request);
-    curl_multi_add_handle(multi, transfers.back()->easy);
+    prepare(*transfers.back(), requests[i]);
+    curl_easy_setopt(transfers.back()->easy, CURLOPT_PRIVATE, &codes[i]);
+    curl_multi_add_handle(multi_, transfers.back()->easy);
   }
   int running = 1;
   while (running > 0) {
-    if (curl_multi_perform(multi, &running) != CURLM_OK) break;
-    if (running > 0 && curl_multi_poll(multi, nullptr, 0, kPollMs, nullptr) != CURLM_OK) break;
+    if (curl_multi_perform(multi_, &running) != CURLM_OK) break;
+    if (running > 0 && curl_multi_poll(multi_, nullptr, 0, kPollMs, nullptr) != CURLM_OK) break;
   }
-  std::vector<std::optional<int>> codes(requests.size());
   int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
-    for (std::size_t i = 0; i < transfers.size(); ++i) {
-      if (transfers[i]->easy == message->easy_handle) codes[i] = message->data.result;
-    }
+  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    char* code = nullptr;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &code);
+    if (code != nullptr) *reinterpret_cast<int*>(code) = message->data.result;
   }
   std::vector<ToolResult<HttpReply>> replies;
   for (std::size_t i = 0; i < transfers.size(); ++i) {
-    replies.push_back(finish(*transfers[i], codes[i].value_or(CURLE_RECV_ERROR)));
-    curl_multi_remove_handle(multi, transfers[i]->easy);
+    replies.push_back(finish(*transfers[i], codes[i]));
+    curl_multi_remove_handle(multi_, transfers[i]->easy);
   }
-  curl_multi_cleanup(multi);
   return replies;
 }
 
 std::string percent_encode(std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
   std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += '%';
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
-  }
+  append_percent_encoded(out, text);
   return out;
 }
 

@@ -52,6 +52,7 @@ class HttpClient {
   std::string server_;
   std::string token_;
   std::unique_ptr<Transfer> transfer_;
+  void* multi_ = nullptr;  // libcurl's, of send_concurrently: keeps its connections
 };
 
 // One path segment or query value, percent-encoded.

@@ -24,6 +24,10 @@ std::string misuse(const LoadOptions& options) {
     return "--ack-log needs --mix callback";
   if (!options.beside.empty() && options.kind() == LoadMix::place)
     return "--beside needs a mix that is prepared before the clock starts";
+  const bool repeats = options.kind() == LoadMix::callback || options.kind() == LoadMix::duplicate;
+  if (!options.gateway.empty() && !repeats) return "--gateway needs --mix callback or duplicate";
+  if (!options.gateway.empty() && options.gateway_dir.empty())
+    return "--gateway needs --gateway-dir, where recharge simulate --prepare made the keys";
   const bool once = options.kind() == LoadMix::callback;
   if (once && options.orders != 0 && options.requests > options.orders) {
     return "--requests needs as many --orders: each callback is sent once";
@@ -37,6 +41,9 @@ void add_shape_options(CLI::App& verb, LoadOptions& options) {
                   "ones again, forged ones, orders, or balance look-ups")
       ->check(CLI::IsMember({"callback", "duplicate", "forged", "place", "balance"}))
       ->capture_default_str();
+  verb.add_option("--gateway", options.gateway, "Callbacks as this gateway sends them (default: native ones)")
+      ->check(CLI::IsMember({"alipay", "wechat", "stripe", "standard"}));
+  verb.add_option("--gateway-dir", options.gateway_dir, "Its keys, made by recharge simulate --prepare");
   verb.add_option("--connections", options.connections, "Connections of all threads together")
       ->check(CLI::Range(std::uint64_t{1}, kMaxConnections))
       ->capture_default_str();

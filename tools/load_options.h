@@ -23,6 +23,8 @@ struct LoadOptions {
   static constexpr double kDefaultDurationS = 10;
 
   std::string mix = "callback";
+  std::string gateway;      // whose callbacks; empty: native ones
+  std::string gateway_dir;  // the keys of its simulated account
   std::uint64_t connections = 64;
   std::uint64_t threads = 1;
   std::uint64_t pipeline = 1;

@@ -77,7 +77,8 @@ std::optional<ToolError> LoadRun::place_orders() {
            std::to_string(orders_->accounts()) + " accounts");
   std::vector<std::unique_ptr<ExpectingWorkload>> workloads;
   for (std::size_t i = 0; i < options_.threads; ++i) {
-    workloads.push_back(std::make_unique<PlaceWorkload>(*orders_, share_of(i), *requests_, true));
+    workloads.push_back(
+        std::make_unique<PlaceWorkload>(*orders_, share_of(i), *requests_, true, options_.gateway));
   }
   const auto phase = run_setup_phase(pointers(workloads));
   if (!phase) return phase.error();
@@ -87,12 +88,27 @@ std::optional<ToolError> LoadRun::place_orders() {
                                           " orders could be placed: " + first_unexpected(workloads)};
 }
 
-void LoadRun::sign_callbacks(CallbackSigner& signer) {
+std::optional<ToolError> LoadRun::read_keys() {
+  if (options_.gateway.empty()) {
+    auto loaded = CallbackSigner::from_file(tool_.secret_file);
+    if (!loaded) return loaded.error();
+    signer_.emplace(*std::move(loaded));
+  } else {
+    auto opened = SimulatedAccounts::open(options_.gateway_dir);
+    if (!opened) return opened.error();
+    accounts_.emplace(*std::move(opened));
+  }
+  return std::nullopt;
+}
+
+void LoadRun::sign_callbacks() {
   const std::string forged = options_.kind() == LoadMix::forged ? random_hex(32) : std::string{};
   progress("signing the callbacks");
-  for (std::size_t i = 0; i < options_.threads; ++i) {
-    prepared_.emplace_back(*orders_, share_of(i), *requests_, signer, unix_seconds_now(), forged);
-  }
+  const auto make = accounts_ ? gateway_callbacks(*orders_, *requests_, *accounts_,
+                                                  *parse_simulated_gateway(options_.gateway),
+                                                  from_unix_seconds(unix_seconds_now()))
+                              : native_callbacks(*orders_, *requests_, *signer_, unix_seconds_now(), forged);
+  for (std::size_t i = 0; i < options_.threads; ++i) prepared_.emplace_back(*orders_, share_of(i), make);
 }
 
 std::optional<ToolError> LoadRun::send_once() {
@@ -135,11 +151,8 @@ std::optional<ToolError> LoadRun::prepare() {
     if (!log) return log.error();
     log_ = *std::move(log);
   }
-  std::optional<CallbackSigner> signer;
   if (options_.needs_orders()) {
-    auto loaded = CallbackSigner::from_file(tool_.secret_file);
-    if (!loaded) return loaded.error();
-    signer.emplace(*std::move(loaded));
+    if (auto error = read_keys()) return error;
   }
   // Balance look-ups need accounts only: one order each stands for them and is never placed.
   const bool accounts_only = options_.kind() == LoadMix::balance;
@@ -151,9 +164,9 @@ std::optional<ToolError> LoadRun::prepare() {
   } else {
     balances_before_.assign(orders_->accounts(), BalanceWorkload::kUnread);
   }
-  if (!signer) return std::nullopt;
+  if (!options_.needs_orders()) return std::nullopt;
   if (auto error = place_orders()) return error;
-  sign_callbacks(*signer);
+  sign_callbacks();
   return options_.kind() == LoadMix::duplicate ? send_once() : std::nullopt;
 }
 

@@ -24,7 +24,8 @@ class LoadRun {
  private:
   std::optional<ToolError> prepare();
   std::optional<ToolError> place_orders();
-  void sign_callbacks(CallbackSigner& signer);
+  std::optional<ToolError> read_keys();  // of whoever signs
+  void sign_callbacks();
   std::optional<ToolError> send_once();  // `duplicate`: the round that is credited
   ToolResult<std::vector<std::int64_t>> read_balances();
   std::optional<ToolError> step(const char* name) const;
@@ -44,6 +45,8 @@ class LoadRun {
   Endpoint endpoint_;
   std::optional<RequestBytes> requests_;
   std::optional<LoadOrders> orders_;
+  std::optional<CallbackSigner> signer_;
+  std::optional<SimulatedAccounts> accounts_;  // signs instead, where a gateway is named
   AckLog log_;
   std::vector<PreparedCallbacks> prepared_;  // one for each thread
   std::vector<std::int64_t> balances_before_;

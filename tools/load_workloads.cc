@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tools/callback_body.h"
+#include "tools/made_ids.h"
 #include "tools/reply_value.h"
 
 namespace recharge {
@@ -23,13 +24,14 @@ bool ExpectingWorkload::check(const ParsedReply& reply) {
 }
 
 PlaceWorkload::PlaceWorkload(LoadOrders& orders, Share share, const RequestBytes& requests,
-                             bool retry_refused)
+                             bool retry_refused, std::string_view gateway)
     : ExpectingWorkload(200),
       orders_(orders),
       next_(share.first),
       step_(share.step),
       requests_(requests),
-      retry_refused_(retry_refused) {}
+      retry_refused_(retry_refused),
+      members_(gateway.empty() ? "}" : ",\"gateway\":\"" + std::string(gateway) + "\"}") {}
 
 bool PlaceWorkload::next(std::uint32_t& token, std::string_view& bytes) {
   if (!refused_.empty()) {
@@ -43,7 +45,7 @@ bool PlaceWorkload::next(std::uint32_t& token, std::string_view& bytes) {
   }
   const LoadOrder& order = orders_.all()[token];
   body_.assign("{\"account\":\"").append(LoadOrders::account_text(order.account));
-  body_.append("\",\"amount\":").append(LoadOrders::amount_text(order)).append("}");
+  body_.append("\",\"amount\":").append(LoadOrders::amount_text(order)).append(members_);
   bytes_.clear();
   requests_.append_post(bytes_, "/api/place_order", body_);
   bytes = bytes_;
@@ -62,17 +64,27 @@ void PlaceWorkload::on_reply(std::uint32_t token, const ParsedReply& reply) {
   if (id.size() == order.id.size()) std::copy(id.begin(), id.end(), order.id.begin());
 }
 
-PreparedCallbacks::PreparedCallbacks(const LoadOrders& orders, Share share, const RequestBytes& requests,
-                                     CallbackSigner& signer, std::int64_t timestamp,
-                                     std::string_view forged_signature) {
+PreparedCallbacks::PreparedCallbacks(const LoadOrders& orders, Share share, const Make& make) {
   const std::size_t count = orders.all().size() / share.step + 1;
   bytes_.reserve(count * kTypicalCallbackBytes);
   starts_.reserve(count + 1);
   tokens_.reserve(count);
   for (std::size_t i = share.first; i < orders.all().size(); i += share.step) {
-    const LoadOrder& order = orders.all()[i];
-    if (!order.placed()) continue;
+    if (!orders.all()[i].placed()) continue;
     const auto token = static_cast<std::uint32_t>(i);
+    starts_.push_back(bytes_.size());
+    tokens_.push_back(token);
+    make(bytes_, token);
+  }
+  starts_.push_back(bytes_.size());
+}
+
+PreparedCallbacks::Make native_callbacks(const LoadOrders& orders, const RequestBytes& requests,
+                                         CallbackSigner& signer, std::int64_t timestamp,
+                                         std::string forged_signature) {
+  return [&orders, &requests, &signer, timestamp, forged = std::move(forged_signature)](std::string& out,
+                                                                                        std::uint32_t token) {
+    const LoadOrder& order = orders.all()[token];
     const std::string transaction = orders.transaction_id(token);
     const std::string amount = LoadOrders::amount_text(order);
     CallbackFields fields;
@@ -80,11 +92,24 @@ PreparedCallbacks::PreparedCallbacks(const LoadOrders& orders, Share share, cons
     fields.transaction_id = transaction;
     fields.amount = amount;
     fields.timestamp = timestamp;
-    starts_.push_back(bytes_.size());
-    tokens_.push_back(token);
-    requests.append_post(bytes_, kCallbackPath, signed_callback_body(fields, signer, forged_signature));
-  }
-  starts_.push_back(bytes_.size());
+    requests.append_post(out, kCallbackPath, signed_callback_body(fields, signer, forged));
+  };
+}
+
+PreparedCallbacks::Make gateway_callbacks(const LoadOrders& orders, const RequestBytes& requests,
+                                          const SimulatedAccounts& accounts, SimulatedGateway gateway,
+                                          Time now) {
+  const std::string path = "/api/callbacks/" + std::string(to_text(gateway));
+  return [&orders, &requests, &accounts, gateway, now, path](std::string& out, std::uint32_t token) {
+    const LoadOrder& order = orders.all()[token];
+    PaidTrade trade;
+    trade.order_id = OrderId::parse(order.order_id()).value();
+    trade.transaction_id = orders.transaction_id(token);
+    trade.amount = Money::from_minor_units(order.amount);
+    trade.paid_at = Time{now.ms / 1000 * 1000};
+    const auto message = payment_message(gateway, accounts, trade, SendingFault::none, now, random_hex(12));
+    requests.append_post(out, path, message.body, message.headers);
+  };
 }
 
 std::string_view PreparedCallbacks::body(std::size_t i) const noexcept {

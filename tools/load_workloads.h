@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tools/ack_log.h"
 #include "tools/callback_signer.h"
+#include "tools/gateway_messages.h"
 #include "tools/load_loop.h"
 #include "tools/load_orders.h"
 #include "tools/request_bytes.h"
@@ -41,7 +43,9 @@ class PlaceWorkload final : public ExpectingWorkload {
  public:
   static constexpr std::uint64_t kMaxRetries = 1'000'000;  // of orders refused by an overloaded server
 
-  PlaceWorkload(LoadOrders& orders, Share share, const RequestBytes& requests, bool retry_refused);
+  // gateway: that the orders are bound to; empty: none yet.
+  PlaceWorkload(LoadOrders& orders, Share share, const RequestBytes& requests, bool retry_refused,
+                std::string_view gateway = {});
   bool next(std::uint32_t& token, std::string_view& bytes) override;
   void on_reply(std::uint32_t token, const ParsedReply& reply) override;
 
@@ -51,6 +55,7 @@ class PlaceWorkload final : public ExpectingWorkload {
   std::uint32_t step_;
   const RequestBytes& requests_;
   bool retry_refused_;
+  std::string members_;  // of every body, behind the amount
   std::uint64_t retries_ = 0;
   std::deque<std::uint32_t> refused_;
   std::string body_, bytes_;
@@ -59,9 +64,9 @@ class PlaceWorkload final : public ExpectingWorkload {
 // Whole requests, ready to send, one for each placed order of a share.
 class PreparedCallbacks {
  public:
-  // forged_signature: stands in every body instead of the right one, where it is not empty.
-  PreparedCallbacks(const LoadOrders& orders, Share share, const RequestBytes& requests,
-                    CallbackSigner& signer, std::int64_t timestamp, std::string_view forged_signature);
+  // Appends the request for an order.
+  using Make = std::function<void(std::string& out, std::uint32_t token)>;
+  PreparedCallbacks(const LoadOrders& orders, Share share, const Make& make);
   std::size_t size() const noexcept { return tokens_.size(); }
   std::uint32_t token(std::size_t i) const noexcept { return tokens_[i]; }
   std::string_view request(std::size_t i) const noexcept {
@@ -92,6 +97,15 @@ class CallbackWorkload final : public ExpectingWorkload {
   const AckLog& log_;
   bool log_failed_ = false;
 };
+
+// forged_signature: stands in every body instead of the right one, where it is not empty.
+PreparedCallbacks::Make native_callbacks(const LoadOrders& orders, const RequestBytes& requests,
+                                         CallbackSigner& signer, std::int64_t timestamp,
+                                         std::string forged_signature);
+// As that gateway sends them.
+PreparedCallbacks::Make gateway_callbacks(const LoadOrders& orders, const RequestBytes& requests,
+                                          const SimulatedAccounts& accounts, SimulatedGateway gateway,
+                                          Time now);
 
 // The same callbacks over and over to a server that keeps no books.
 class ReplayWorkload final : public ExpectingWorkload {

@@ -7,8 +7,10 @@ RequestBytes::RequestBytes(std::string_view host, std::string_view token) {
   if (!token.empty()) fields_ += "Authorization: Bearer " + std::string(token) + "\r\n";
 }
 
-void RequestBytes::append_post(std::string& out, std::string_view path, std::string_view body) const {
+void RequestBytes::append_post(std::string& out, std::string_view path, std::string_view body,
+                               std::span<const std::string> headers) const {
   out.append("POST ").append(path).append(fields_);
+  for (const std::string& header : headers) out.append(header).append("\r\n");
   out.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n\r\n").append(body);
 }
 

@@ -2,6 +2,7 @@
 // Lifetime: a value, used again for every request.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -11,7 +12,9 @@ class RequestBytes {
  public:
   RequestBytes(std::string_view host, std::string_view token);
 
-  void append_post(std::string& out, std::string_view path, std::string_view body) const;
+  // headers: more lines, "Name: value".
+  void append_post(std::string& out, std::string_view path, std::string_view body,
+                   std::span<const std::string> headers = {}) const;
   void append_get(std::string& out, std::string_view path) const;
 
  private:

@@ -32,6 +32,9 @@ void add_verbs(CLI::App& app, Tool& tool) {
   add_doctor_verb(app, tool);
   add_verify_verb(app, tool);
   add_backup_verbs(app, tool);
+  add_reconcile_verb(app, tool);
+  add_report_verb(app, tool);
+  add_simulate_verb(app, tool);
   add_token_verb(app, tool);
   add_completion_verb(app, tool);
 }

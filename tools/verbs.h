@@ -16,6 +16,9 @@ void add_dev_verb(CLI::App& app, Tool& tool);
 void add_doctor_verb(CLI::App& app, Tool& tool);
 void add_verify_verb(CLI::App& app, Tool& tool);
 void add_backup_verbs(CLI::App& app, Tool& tool);  // backup, restore
+void add_reconcile_verb(CLI::App& app, Tool& tool);
+void add_report_verb(CLI::App& app, Tool& tool);
+void add_simulate_verb(CLI::App& app, Tool& tool);
 void add_token_verb(CLI::App& app, Tool& tool);
 void add_completion_verb(CLI::App& app, Tool& tool);
 

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 
+from test_simulate import Process
+
 from daemon import binary, clean_environment
 from replies import REPOSITORY
 
@@ -53,3 +55,19 @@ def test_session_runs_as_written(start_server):
         assert expected in result.stdout, result.stdout + result.stderr
     positions = [result.stdout.index(text) for text in ("Payment succeeded", "Recharge succeeded", "Already processed")]
     assert positions == sorted(positions)
+
+
+def test_gateway_session_runs_as_written(tmp_path):
+    dev = Process("dev", "--port", "0", "--gateways", "--gateways-listen", "127.0.0.1:0")
+    try:
+        url = dev.read_until(r"listening on (http\S+)")[1]
+        gateways = dev.read_until(r"are at (http\S+);")[1]
+        environment = clean_environment({"RECHARGE_URL": url, "GATEWAYS_URL": gateways, "TMPDIR": str(tmp_path),
+                                         "PATH": os.path.dirname(binary()) + os.pathsep + os.environ["PATH"]})
+        result = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", session("gateway session")], env=environment, cwd=REPOSITORY,
+                                capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        dev.stop()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "recharged" in result.stdout and "scheme alipay" in result.stdout
+    assert (tmp_path / "bill.zip").read_bytes().startswith(b"PK")

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <lmdb.h>
 #include <sodium.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <random>
@@ -443,6 +444,51 @@ TEST_F(LmdbBooksTest, OpenAgainWhateverWasErased) {
     auto opened = reopen();
     ASSERT_TRUE(opened.has_value()) << opened.error().to_text();
   }
+}
+
+// A process that reads the books beside their owner, and is killed while it does.
+TEST(LmdbBooks, AreReadByAnotherProcessWhoseDeathLeavesNoPageInUse) {
+  TempFolder folder;
+  constexpr std::size_t kRows = 64;
+  const std::string value(800, 'v');
+  const pid_t reader = ::fork();  // before any environment is open: LMDB's do not survive it
+  if (reader == 0) {
+    for (int look = 0; look < 1000; ++look) {
+      auto books = LmdbBooks::open(folder.path(), kFolder, LmdbBooks::Open::shared);
+      if (books) {
+        auto snapshot = (*books)->snapshot();
+        if (const auto found = snapshot->get(Table::orders, bytes("row 1")); found && *found)
+          ::_exit((*books)->begin().has_value() ? 2 : 0);  // with the view in its hands; and it cannot write
+      }
+      ::usleep(10'000);
+    }
+    ::_exit(1);
+  }
+  auto books = LmdbBooks::open(folder.path(), kFolder, LmdbBooks::Open::fresh).value();
+  const auto rewrite = [&] {
+    auto transaction = books->begin().value();
+    for (std::size_t i = 0; i < kRows; ++i)
+      ASSERT_TRUE(
+          transaction->put(Table::orders, bytes("row " + std::to_string(i)), bytes(value)).has_value());
+    ASSERT_TRUE(transaction->commit().has_value());
+  };
+  rewrite();
+  int status = 0;
+  ASSERT_EQ(::waitpid(reader, &status, 0), reader);
+  ASSERT_TRUE(WIFEXITED(status));
+  ASSERT_EQ(WEXITSTATUS(status), 0);
+  for (int i = 0; i < 10; ++i) rewrite();
+  const auto before = books->used_bytes();
+  for (int i = 0; i < 200; ++i) rewrite();
+  EXPECT_EQ(books->used_bytes(), before);
+}
+
+TEST(LmdbBooks, AreNotMadeByReadingThem) {
+  TempFolder folder;
+  const auto opened = LmdbBooks::open(folder.at("none"), kFolder, LmdbBooks::Open::shared);
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_TRUE(opened.error().is(Errc::not_found));
+  EXPECT_FALSE(std::filesystem::exists(folder.at("none")));
 }
 
 }  // namespace

@@ -80,7 +80,8 @@ TEST(PreparedCallbacks, LeavesOutOrdersThatWereNotPlacedAndMarksWhatIsSent) {
   auto signer = CallbackSigner::from_text("k");
   ASSERT_TRUE(signer);
   const RequestBytes requests("h", "");
-  const PreparedCallbacks prepared(orders, {}, requests, *signer, 1'700'000'000, "");
+  const PreparedCallbacks prepared(orders, {},
+                                   native_callbacks(orders, requests, *signer, 1'700'000'000, ""));
   ASSERT_EQ(prepared.size(), 1U);
   EXPECT_EQ(prepared.token(0), 2U);
   EXPECT_TRUE(prepared.request(0).starts_with("POST /api/payment_callback HTTP/1.1\r\n"));

@@ -1,0 +1,136 @@
+"""`recharge simulate`: payments at simulated gateways with every fault of their callbacks. Credited is what was validly paid,
+exactly, and reconcile finds the differences that were planted in the bills, and nothing else."""
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.request
+
+import pytest
+
+from api import Api, eventually, new_account
+from daemon import Daemon, binary, clean_environment, run_once
+from faulty import broken_server
+
+LONG = os.environ.get("RECHARGE_LONG") == "1"
+SEED = os.environ.get("RECHARGE_SEED") or str(int.from_bytes(os.urandom(4), "big"))
+TOOL = [binary("RECHARGE_BIN", "recharge")]
+
+
+@pytest.fixture(scope="module")
+def accounts(tmp_path_factory):
+    """Keys of both sides, and settings for servers."""
+    folder = tmp_path_factory.mktemp("accounts")
+    done = run_once("simulate", "--prepare", "--dir", str(folder), program=TOOL)
+    assert done.returncode == 0, done.stderr
+    assert all(file.stat().st_mode & 0o077 == 0 for file in folder.iterdir())
+    return folder
+
+
+def storm(accounts, folder, payments, broken=None, seed=SEED):
+    """What a storm found wrong at a server of its own; None: nothing."""
+    program = broken_server(broken) if broken else {}
+    daemon = Daemon(folder, arguments=["--config", str(accounts / "recharged.toml")], **program,
+                    env={"RECHARGED_STORE__CHECKPOINT_INTERVAL_MS": "100"})
+    try:
+        done = run_once("simulate", "--json", "--dir", str(accounts), "--server", daemon.url, "--data-dir", str(daemon.data_dir),
+                        "--payments", str(payments), "--seed", seed, program=TOOL, timeout=1200)
+    finally:
+        daemon.stop()
+    assert done.returncode in (0, 1), done.stderr
+    report = json.loads(done.stdout)
+    assert (done.returncode == 0) == (report["violations_total"] == 0)
+    return report
+
+
+def test_credited_is_what_was_paid_and_bills_differ_where_planted(accounts, tmp_path):
+    """600 payments, some 2,000 callbacks (40,000 and more than 100,000 with RECHARGE_LONG=1)."""
+    report = storm(accounts, tmp_path, 40_000 if LONG else 600)
+    print(f"seed {SEED}: {report}")
+    assert report["violations"] == [], f"RECHARGE_SEED={SEED}"
+    assert all(count > 0 for count in report["sent"].values()) and report["lost"] > 0
+    assert report["planted"] == report["found"] > 20 and report["kept"] > 20 and report["never_told"] > 0
+    assert 0.8 * report["orders"] < report["credited"] < report["orders"]
+    if LONG:
+        assert report["callbacks"] >= 100_000
+
+
+@pytest.mark.parametrize("broken,words", [
+    ("without_deduplication", "instead of"), ("accepting_any_rsa_signature", "callback acknowledged"),
+    ("accepting_any_stripe_signature", "forged callback acknowledged")])
+def test_a_storm_sees_what_is_broken(accounts, tmp_path, broken, words):
+    report = storm(accounts, tmp_path, 150, broken, seed="11")
+    assert any(words in violation for violation in report["violations"]), report
+
+
+class Process:
+    """A verb that goes on until it is told to stop."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen([*TOOL, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, env=clean_environment(), text=True)
+
+    def read_until(self, pattern):
+        for line in self.process.stdout:
+            match = re.search(pattern, line)
+            if match:
+                return match
+        raise AssertionError(f"ended without {pattern}")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.stdout.read()
+        self.process.stdout.close()
+        return self.process.wait(20)
+
+
+def fetch(url, method="GET"):
+    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=20) as reply:
+        return reply.read().decode()
+
+
+def test_a_payer_pays_on_the_page_and_the_order_is_credited(accounts, tmp_path):
+    daemon = Daemon(tmp_path / "server", arguments=["--config", str(accounts / "recharged.toml")])
+    simulator = Process("simulate", "--dir", str(accounts), "--listen", "127.0.0.1:0", "--server", daemon.url, "--faults",
+                        "--time-factor", "100000", "--seed", SEED)
+    try:
+        url = simulator.read_until(r"simulated gateways at (\S+)")[1]
+        api = Api(daemon.address)
+        for gateway in ("alipay", "wechat", "stripe", "standard"):
+            account = new_account()
+            order_id = api.place(account, "12.34", gateway=gateway)
+            page = f"{url}/cashier/{gateway}/{order_id}"
+            assert "12.34 CNY" in fetch(page + "?amount=12.34", "POST") and "paid" in fetch(page)
+            eventually(lambda: api.status(order_id) == "recharged", within=20)
+            assert api.balance(account) == api.order(order_id)["amount"]
+            assert order_id in fetch(url + "/")
+        api.close()
+    finally:
+        assert simulator.stop() == 0
+        daemon.stop()
+
+
+def test_dev_starts_the_gateways():
+    dev = Process("dev", "--port", "0", "--gateways", "--gateways-listen", "127.0.0.1:0")
+    try:
+        server = dev.read_until(r"listening on (http://127\.0\.0\.1:(\d+))")
+        gateways = dev.read_until(r"are at (http\S+);")[1]
+        api = Api(("127.0.0.1", int(server[2])))
+        order_id = api.place(new_account(), "1.00", gateway="wechat")
+        fetch(f"{gateways}/cashier/wechat/{order_id}?amount=1.00", "POST")
+        eventually(lambda: api.status(order_id) == "recharged", within=20)
+        api.close()
+    finally:
+        assert dev.stop() == 0
+
+
+def test_load_sends_what_gateways_send(accounts, tmp_path):
+    daemon = Daemon(tmp_path, arguments=["--config", str(accounts / "recharged.toml")])
+    try:
+        for gateway in ("alipay", "wechat", "stripe", "standard"):
+            done = run_once("load", "--gateway", gateway, "--gateway-dir", str(accounts), "--requests", "50", "--connections", "4",
+                            "--accounts", "10", "--server", daemon.url, program=TOOL)
+            assert done.returncode == 0 and "balanced" in done.stdout, (gateway, done.stdout, done.stderr)
+    finally:
+        daemon.stop()
