@@ -186,7 +186,7 @@ def test_pause_and_resume(start_server, receiver, tmp_path):
     assert receiver.calls == []
     server.restart(kill=True)
     tool(server, "resume", "shop")
-    eventually(lambda: [event["order"]["order_id"] for event in receiver.taken()] == orders)
+    eventually(lambda: sorted(event["order"]["order_id"] for event in receiver.taken()) == sorted(orders))
 
 
 def test_an_endpoint_that_hangs_holds_up_no_other(start_server, receiver, tmp_path):
