@@ -10,6 +10,7 @@
 #include "server/settings_page.h"
 #include "server/tls_context.h"
 #include "server/token_keys.h"
+#include "server/webhook_signer.h"
 
 namespace recharge {
 
@@ -18,6 +19,7 @@ int check_config(const CommandLine& line) {
   if (line.show) std::fputs(settings_page(line.flags, environment).c_str(), stdout);
   const Settings settings = load_settings(line.flags, environment);
   load_token_keys(settings.auth);
+  for (const WebhookSettings& webhook : settings.webhooks) WebhookSigner{webhook.secret};
   if (const auto tls = load_tls(settings.tls)) {
     const std::string complaint = tls->complaint(::time(nullptr));
     if (!complaint.empty()) std::fprintf(stderr, "recharged: warning: %s\n", log_safe(complaint).c_str());

@@ -349,6 +349,14 @@ void IoThread::take_over(std::shared_ptr<const Reloaded> reloaded) {
   wake();
 }
 
+void IoThread::deliver(Operation& operation) {
+  {
+    const std::lock_guard lock(orders_mutex_);
+    delivered_.push_back(&operation);
+  }
+  wake();
+}
+
 void IoThread::wake() noexcept {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t ignored = ::write(shared_.control_fds[index_], &one, sizeof one);
@@ -356,10 +364,22 @@ void IoThread::wake() noexcept {
 
 void IoThread::take_orders() {
   std::shared_ptr<const Reloaded> reloaded;
+  std::vector<Operation*> delivered;
+  LiveEvents live;
+  std::vector<Missed> missed;
   {
     const std::lock_guard lock(orders_mutex_);
     reloaded = std::exchange(reloaded_, nullptr);
+    delivered.swap(delivered_);
+    live.swap(live_);
+    missed.swap(missed_);
   }
+  for (Operation* operation : delivered) operation->complete(*operation);
+  for (const Missed& one : missed) {
+    const auto session = catching_up_.extract(one.listener);
+    if (session) session.mapped()->tell_missed(one.complete, one.events);
+  }
+  tell_listeners(live);
   if (reloaded) {
     context_.gates = make_gates(reloaded->keys);
     context_.policy = reloaded->policy;

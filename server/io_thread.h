@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "server/access.h"
@@ -53,6 +54,7 @@ struct SharedState {
   std::atomic<bool> draining{false};
   std::atomic<bool> leaving{false};  // soon draining: /readyz says so already
   std::atomic<unsigned> connections{0};
+  std::atomic<unsigned> listeners{0};
   std::atomic<unsigned> quiet_threads{0};  // draining, and nothing left of their own
   ConnectionCounts clients;
   bool inherited_listener = false;  // it outlives this process: what waits there is the next one's
@@ -74,6 +76,9 @@ class IoThread {
 
   // Any thread.
   void take_over(std::shared_ptr<const Reloaded> reloaded);
+  void deliver(Operation& operation);  // answered elsewhere: it is completed here
+  void deliver(LiveEvents events);     // for its listeners
+  void deliver_missed(std::uint64_t listener, bool complete, LiveEvents events);
   void wake() noexcept;
   ThreadMetrics& metrics() noexcept { return metrics_; }
   std::int64_t beat_ms() const noexcept { return beat_ms_.load(std::memory_order_relaxed); }  // of its loop
@@ -94,6 +99,12 @@ class IoThread {
   void mark(Session& session) noexcept;  // to be flushed at the end of the batch
   void resume_later(Session& session) { resumed_.push_back(&session); }  // with the next batch
   void retire(Session& session) noexcept;                                // deletes it
+  // Listening: of what is durable behind the answer nothing is missed. REQUIRES: may_listen().
+  bool may_listen() const noexcept;
+  EventId listen(const std::string& topic, Session& session);
+  void stop_listening(const std::string& topic, Session& session) noexcept;
+  // False: too many ask.
+  bool ask_for_missed(Session& session, const std::string& topic, const EventId& after, const EventId& until);
   void resubmit(Operation& operation) { resubmitted_.push_back(&operation); }
   void note_reply(const Exchange& exchange) noexcept;
   // The engine is so far behind that a request of this class would be answered too late.
@@ -121,6 +132,13 @@ class IoThread {
   void take_orders();
   void begin_drain();
   bool drained();
+  void tell_listeners(const LiveEvents& events);
+
+  struct Missed {
+    std::uint64_t listener = 0;
+    bool complete = false;
+    LiveEvents events;
+  };
 
   SharedState& shared_;
   const unsigned index_;
@@ -162,6 +180,13 @@ class IoThread {
 
   std::mutex orders_mutex_;  // of what other threads hand over; never taken on the way of a request
   std::shared_ptr<const Reloaded> reloaded_;
+  std::vector<Operation*> delivered_;
+  LiveEvents live_;
+  std::vector<Missed> missed_;
+
+  std::unordered_map<std::string, std::vector<Session*>> listeners_;  // by topic
+  std::unordered_map<std::uint64_t, Session*> catching_up_;           // those that ask for what they missed
+  std::uint64_t last_listener_ = 0;
 };
 
 }  // namespace recharge

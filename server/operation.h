@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/command.h"
+#include "core/event.h"
 #include "core/outcome.h"
 
 namespace recharge {
@@ -16,6 +17,12 @@ struct Operation {
   Outcome outcome;
   std::string evidence;          // ReportPayment::evidence points here
   std::string evidence_headers;  // ReportPayment::evidence_headers points here
+  // The answer of another thread, where a request waits for one (Step::later).
+  unsigned later_status = 0;
+  std::string later_body;
+  // Of a request that turns its connection into a stream: what it listens to, and what it has seen.
+  std::string watch_topic;
+  EventId watch_after;
   // Called on the owner's thread, never from within submit(), once the outcome may be shown.
   void (*complete)(Operation& operation) noexcept = nullptr;
   void* context = nullptr;  // the owner's, for complete()

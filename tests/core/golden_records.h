@@ -74,6 +74,13 @@ class GoldenRecords {
       fact.from_count_after = 127;
       fact.status_count_after = 128;
     }
+    fact.whole = true;
+    fact.account = account_;
+    fact.amount = cents(5000);
+    fact.expires_at = Time{kNow.ms + kExpireAfterMs};
+    fact.subject = text<Subject>("100 分钟");
+    fact.currency = kCny;
+    fact.gateway = native_;
     return fact;
   }
 
@@ -218,14 +225,23 @@ class GoldenRecords {
   }
   JournalRecord resolve_exception() const {
     ExceptionResolved fact;
-    fact.exception_id = exception_;
-    fact.kind = ExceptionKind::balance_limit;
-    fact.action = ExceptionAction::credit;
-    fact.resolved_at = kNow;
-    fact.note = text<Note>("checked by hand");
+    fact.exception.id = exception_;
+    fact.exception.kind = ExceptionKind::balance_limit;
+    fact.exception.reference = text<OrderReference>(order_.to_text());
+    fact.exception.order_id = order_;
+    fact.exception.account = account_;
+    fact.exception.gateway = native_;
+    fact.exception.transaction_id = transaction_;
+    fact.exception.amount = cents(5000);
+    fact.exception.evidence = digest_of(kBody);
+    fact.exception.evidence_key = text<KeyId>("key-1");
+    fact.exception.currency = kCny;
+    fact.exception.action = ExceptionAction::credit;
+    fact.exception.resolved_at = kNow;
+    fact.exception.note = text<Note>("checked by hand");
     fact.open_after = 0;
     return record(
-        ResolveException{exception_, ExceptionAction::credit, fact.note},
+        ResolveException{exception_, ExceptionAction::credit, fact.exception.note},
         {posted(TransferKind::exception_credited, house(LedgerAccountKind::suspense), user()), fact});
   }
 };
