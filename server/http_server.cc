@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -92,6 +93,17 @@ std::vector<OpenSocket> open_listeners(ListenAddress& address, unsigned count) {
 HttpServer::HttpServer(const Settings& settings, Engine& engine, ServiceState& service, const Reloaded& first)
     : shared_(settings, engine, service), address_(settings.server.listen) {
   const unsigned count = engine.threads();
+  const auto& gateways = first.keys.gateways;
+  if (std::any_of(gateways.begin(), gateways.end(), [](const auto& g) { return g.calls.has_value(); })) {
+    HttpClientOptions options;
+    options.limits.max_answer_bytes = GatewayDesk::kMaxAnswerBytes;
+    options.thread_name = "gateway calls";
+    gateway_client_ = std::make_unique<HttpClient>(std::move(options));
+    shared_.gateway_client = gateway_client_.get();
+    service.hurry = [this](const OrderId& id) {
+      for (const auto& thread : io_threads_) thread->hurry(id);
+    };
+  }
   shared_.control_fds.resize(count, -1);
   std::vector<OpenSocket> listeners = open_listeners(address_, count);
   for (unsigned i = 0; i < count; ++i) {

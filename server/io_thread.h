@@ -13,6 +13,7 @@
 #include "server/async.h"
 #include "server/connection_counts.h"
 #include "server/exchange.h"
+#include "server/gateway_desk.h"
 #include "server/handler.h"
 #include "server/session.h"
 #include "server/socket_poller.h"
@@ -51,7 +52,8 @@ struct SharedState {
   std::atomic<unsigned> connections{0};
   std::atomic<unsigned> quiet_threads{0};  // draining, and nothing left of their own
   ConnectionCounts clients;
-  std::vector<int> control_fds;  // an eventfd for each thread
+  std::vector<int> control_fds;          // an eventfd for each thread
+  HttpClient* gateway_client = nullptr;  // there where a gateway has calls
 };
 
 class IoThread {
@@ -69,6 +71,8 @@ class IoThread {
 
   // Any thread.
   void take_over(std::shared_ptr<const Reloaded> reloaded);
+  void post(std::function<void()> function);  // is called on this thread, if it has not ended
+  void hurry(const OrderId& id);              // its open work at gateways
   void wake() noexcept;
   ThreadMetrics& metrics() noexcept { return metrics_; }
 
@@ -107,6 +111,7 @@ class IoThread {
   void sweep();
   void report_refusals();
   void take_orders();
+  void run_posted();
   void begin_drain();
   bool drained();
 
@@ -122,6 +127,7 @@ class IoThread {
   Descriptor control_;
   ThreadMetrics metrics_;
   HandlerContext context_;
+  std::unique_ptr<GatewayDesk> gateways_;
   Access access_;
   ExchangeStock stock_;
   Reply reply_;
@@ -145,6 +151,9 @@ class IoThread {
 
   std::mutex orders_mutex_;  // of what other threads hand over; never taken on the way of a request
   std::shared_ptr<const Reloaded> reloaded_;
+  std::vector<std::function<void()>> posted_;
+
+  std::vector<std::function<void()>> to_run_;  // of this thread: posted, to be run within a batch
 };
 
 }  // namespace recharge

@@ -41,6 +41,7 @@ struct Route {
   Begin begin;
   Finish finish = nullptr;  // null: begin always answers
   FollowUp follow_up = nullptr;
+  Pursue pursue = nullptr;
 };
 
 std::span<const Route> routes() noexcept;

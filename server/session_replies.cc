@@ -137,6 +137,8 @@ void Session::on_complete(Operation& operation) noexcept {
   Exchange& exchange = *static_cast<Exchange*>(operation.context);
   Session& session = *exchange.session;
   IoThread& thread = session.thread_;
+  const Pursue pursue = exchange.route->pursue;
+  if (pursue != nullptr && pursue(operation, thread.context())) return;
   const FollowUp follow_up = exchange.route->follow_up;
   if (follow_up != nullptr && !exchange.followed_up) {
     Reply& reply = thread.reply();

@@ -97,8 +97,9 @@ TEST_P(EveryCommand, SurvivesFlippedBits) {
 
 std::string command_name(const ::testing::TestParamInfo<std::size_t>& index) {
   constexpr std::array<const char*, kChangeCommands> names = {
-      "PlaceOrder",    "SimulatePayment", "ReportPayment", "CloseOrder",      "ExpireOrder",
-      "RequestRefund", "SettleRefund",    "SpendBalance",  "ResolveException"};
+      "PlaceOrder",       "SimulatePayment", "ReportPayment",        "CloseOrder",       "ExpireOrder",
+      "RequestRefund",    "SettleRefund",    "SpendBalance",         "ResolveException", "StartPayment",
+      "NotePaymentStart", "EndPayment",      "SettleExceptionRefund"};
   return names[index.param];
 }
 INSTANTIATE_TEST_SUITE_P(, EveryCommand, ::testing::Range(std::size_t{0}, kChangeCommands), command_name);
