@@ -49,11 +49,11 @@ struct Applier {
   }
 
   void operator()(const ExceptionResolved& fact) noexcept {
-    auto& exception = sink.change_exception(fact.exception_id);
-    exception.action = fact.action;
-    exception.resolved_at = fact.resolved_at;
-    exception.note = fact.note;
-    sink.change_totals().open_exceptions[index(fact.kind)] = fact.open_after;
+    auto& exception = sink.change_exception(fact.exception.id);
+    exception.action = fact.exception.action;
+    exception.resolved_at = fact.exception.resolved_at;
+    exception.note = fact.exception.note;
+    sink.change_totals().open_exceptions[index(fact.exception.kind)] = fact.open_after;
   }
 
   void operator()(const RefundRecorded& fact) noexcept { sink.put(fact.refund); }

@@ -1,6 +1,28 @@
 #include "core/decider.h"
 
 namespace recharge {
+namespace {
+
+// Events show the order as it is after the change.
+void show_whole(const Order& order, OrderChanged& fact) noexcept {
+  fact.whole = true;
+  fact.account = order.account;
+  fact.amount = order.amount;
+  fact.expires_at = order.expires_at;
+  fact.subject = order.subject;
+  fact.currency = order.currency;
+  fact.merchant = order.merchant;
+  fact.gateway = order.gateway;
+  fact.transaction_id = order.transaction_id;
+  fact.paid_at = order.paid_at;
+  fact.recharged_at = order.recharged_at;
+  fact.ended_at = order.ended_at;
+  fact.refunded = order.refunded;
+  fact.refund_reserved = order.refund_reserved;
+  fact.exceptions = order.exceptions;
+}
+
+}  // namespace
 
 void decide(const Command& command, const Records& records, RecordSource& source, Circumstances circumstances,
             Outcome& outcome, Facts& facts) {
@@ -30,6 +52,7 @@ void Decider::change_order(const OrderChanged& change) noexcept {
     fact.status_count_after = ++totals_.orders[static_cast<std::size_t>(fact.status)];
   }
   apply_to_order(fact, order_);
+  show_whole(order_, fact);
 }
 
 void Decider::expire_if_overdue() noexcept {
@@ -132,11 +155,12 @@ bool Decider::settle_exception(const PaymentException& exception, ExceptionActio
   }
   if (!posted) return false;
   ExceptionResolved fact;
-  fact.exception_id = exception.id;
-  fact.kind = exception.kind;
-  fact.action = action;
-  fact.resolved_at = now();
-  fact.note = note;
+  fact.exception = exception;
+  fact.exception.sent_at = {};  // stand in the journal with the callback alone
+  fact.exception.evidence_scheme = {};
+  fact.exception.action = action;
+  fact.exception.resolved_at = now();
+  fact.exception.note = note;
   auto& open = totals_.open_exceptions[static_cast<std::size_t>(exception.kind)];
   RECHARGE_CHECK(open > 0);
   fact.open_after = --open;

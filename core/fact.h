@@ -35,7 +35,7 @@ enum class OrderEvent : std::uint8_t {
   payment_started = 9,  // at a gateway
 };
 
-// Which members of OrderChanged hold a result. Stored as a byte.
+// Which members of OrderChanged hold a new result. Stored as a byte.
 enum OrderField : std::uint8_t {
   kGatewayField = 1,
   kTransactionField = 2,
@@ -67,6 +67,16 @@ struct OrderChanged {
   KeyId evidence_key;
   Time evidence_at;
   SignatureScheme evidence_scheme = SignatureScheme::fields;
+
+  // The order as it is after the change, for events: then the members above hold what they are, changed or
+  // not (evidence excepted), and these what never changes. Not whole in records of version 1.
+  bool whole = false;
+  Account account;
+  Money amount;
+  Time expires_at;
+  Subject subject;
+  Currency currency;
+  std::uint32_t merchant = 0;
 };
 
 struct TransferPosted {
@@ -79,13 +89,10 @@ struct ExceptionOpened {
   std::uint64_t open_after = 0;  // of its kind in the shard
 };
 
-// Action none: it is open again, for its refund was refused.
+// The exception as it is from then on; in records of version 1 only its id, kind, action, resolved_at and
+// note. Action none: it is open again, for its refund was refused.
 struct ExceptionResolved {
-  ExceptionId exception_id;
-  ExceptionKind kind = ExceptionKind::late_payment;
-  ExceptionAction action = ExceptionAction::dismiss;
-  Time resolved_at;
-  Note note;
+  PaymentException exception;
   std::uint64_t open_after = 0;
 };
 

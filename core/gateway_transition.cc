@@ -76,16 +76,16 @@ void Decider::operator()(const SettleExceptionRefund& command) {
 }
 
 void Decider::reopen(PaymentException exception) {
-  ExceptionResolved fact;
-  fact.exception_id = exception.id;
-  fact.kind = exception.kind;
-  fact.action = ExceptionAction::none;
-  fact.open_after = ++totals_.open_exceptions[static_cast<std::size_t>(exception.kind)];
-  facts_.emplace_back(fact);
   exception.action = ExceptionAction::none;
   exception.resolved_at = Time{};
   exception.note = Note();
   outcome_.shown = exception;
+  ExceptionResolved fact;
+  fact.exception = exception;
+  fact.exception.sent_at = {};  // stand in the journal with the callback alone
+  fact.exception.evidence_scheme = {};
+  fact.open_after = ++totals_.open_exceptions[static_cast<std::size_t>(exception.kind)];
+  facts_.emplace_back(fact);
 }
 
 }  // namespace recharge

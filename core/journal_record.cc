@@ -1,5 +1,6 @@
 #include "core/journal_record.h"
 
+#include "core/check.h"
 #include "core/record_fields.h"
 
 namespace recharge {
@@ -168,8 +169,10 @@ void field_known(A& archive, auto& value, const auto& known) noexcept {
 struct Known {
   OrderId order_id;
   TransactionId transaction_id;
+  GatewayName gateway;
   const ReportPayment* payment = nullptr;
   Time now;
+  std::uint8_t version = kRecordVersion;
 };
 
 template <class A, Is<OrderPlaced> T>
@@ -190,6 +193,39 @@ void fact_fields(A& archive, T& fact, const Known& known) noexcept {
   if (keyed && fact.idempotency.key.is_nil()) archive.fail();
 }
 
+// Version 1: what changed, and nothing else.
+template <class A, Is<OrderChanged> T>
+void changed_fields(A& archive, T& fact, const Known& known) noexcept {
+  if (fact.fields & kGatewayField) field(archive, fact.gateway);
+  if (fact.fields & kTransactionField) field_known(archive, fact.transaction_id, known.transaction_id);
+  if (fact.fields & kPaidAtField) field_known(archive, fact.paid_at, known.now);
+  if (fact.fields & kRechargedAtField) field_known(archive, fact.recharged_at, known.now);
+  if (fact.fields & kEndedAtField) field_known(archive, fact.ended_at, known.now);
+  if (fact.fields & kRefundFields) {
+    field(archive, fact.refunded);
+    field(archive, fact.refund_reserved);
+  }
+  if (fact.fields & kExceptionsField) field(archive, fact.exceptions);
+}
+
+template <class A, Is<OrderChanged> T>
+void whole_fields(A& archive, T& fact, const Known& known) noexcept {
+  field(archive, fact.account);
+  field(archive, fact.amount);
+  field(archive, fact.expires_at);
+  field(archive, fact.subject);
+  field(archive, fact.currency);
+  field(archive, fact.merchant);
+  field_known(archive, fact.gateway, known.gateway);
+  field_known(archive, fact.transaction_id, known.transaction_id);
+  field_known(archive, fact.paid_at, known.now);
+  field_known(archive, fact.recharged_at, known.now);
+  field_known(archive, fact.ended_at, known.now);
+  field(archive, fact.refunded);
+  field(archive, fact.refund_reserved);
+  field(archive, fact.exceptions);
+}
+
 template <class A, Is<OrderChanged> T>
 void fact_fields(A& archive, T& fact, const Known& known) noexcept {
   field_known(archive, fact.order_id, known.order_id);
@@ -201,17 +237,13 @@ void fact_fields(A& archive, T& fact, const Known& known) noexcept {
     field(archive, fact.from_count_after);
     field(archive, fact.status_count_after);
   }
-  if (fact.fields & kGatewayField) field(archive, fact.gateway);
-  if (fact.fields & kTransactionField) field_known(archive, fact.transaction_id, known.transaction_id);
-  if (fact.fields & kPaidAtField) field_known(archive, fact.paid_at, known.now);
-  if (fact.fields & kRechargedAtField) field_known(archive, fact.recharged_at, known.now);
-  if (fact.fields & kEndedAtField) field_known(archive, fact.ended_at, known.now);
-  if (fact.fields & kRefundFields) {
-    field(archive, fact.refunded);
-    field(archive, fact.refund_reserved);
+  if (known.version == kFirstRecordVersion) {
+    changed_fields(archive, fact, known);
+  } else {
+    whole_fields(archive, fact, known);
   }
-  if (fact.fields & kExceptionsField) field(archive, fact.exceptions);
   if constexpr (A::kReads) {
+    fact.whole = known.version != kFirstRecordVersion;
     if ((fact.fields & kEvidenceFields) == 0) return;
     if (known.payment == nullptr) return archive.fail();
     fact.evidence = known.payment->evidence_digest;
@@ -251,12 +283,16 @@ void fact_fields(A& archive, T& fact, const Known& known) noexcept {
 }
 
 template <class A, Is<ExceptionResolved> T>
-void fact_fields(A& archive, T& fact, const Known&) noexcept {
-  field(archive, fact.exception_id);
-  enumerated(archive, fact.kind, ExceptionKind::balance_limit);
-  enumerated(archive, fact.action, ExceptionAction::superseded);
-  field(archive, fact.resolved_at);
-  field(archive, fact.note);
+void fact_fields(A& archive, T& fact, const Known& known) noexcept {
+  if (known.version == kFirstRecordVersion) {
+    field(archive, fact.exception.id);
+    enumerated(archive, fact.exception.kind, ExceptionKind::balance_limit);
+    enumerated(archive, fact.exception.action, ExceptionAction::superseded);
+    field(archive, fact.exception.resolved_at);
+    field(archive, fact.exception.note);
+  } else {
+    fields(archive, fact.exception);
+  }
   field(archive, fact.open_after);
 }
 
@@ -275,13 +311,15 @@ void fact_fields(A& archive, T& fact, const Known&) noexcept {
   fields(archive, fact.work);
 }
 
-Known known_of(const Command& command, Time now) noexcept {
+Known known_of(const Command& command, Time now, std::uint8_t version) noexcept {
   Known known;
   known.now = now;
+  known.version = version;
   std::visit(
       [&](const auto& c) {
         if constexpr (requires { c.order_id; }) known.order_id = c.order_id;
         if constexpr (requires { c.transaction_id; }) known.transaction_id = c.transaction_id;
+        if constexpr (requires { c.gateway; }) known.gateway = c.gateway;
       },
       command);
   known.payment = std::get_if<ReportPayment>(&command);
@@ -323,9 +361,10 @@ std::size_t max_record_bytes(const Command& command) noexcept {
 }
 
 Result<std::size_t> encode_record(const Command& command, const Facts& facts, Circumstances circumstances,
-                                  std::span<std::byte> room) noexcept {
+                                  std::span<std::byte> room, std::uint8_t version) noexcept {
+  RECHARGE_CHECK(version >= kFirstRecordVersion && version <= kRecordVersion);
   ByteWriter writer(room);
-  writer.fixed(kRecordVersion);
+  writer.fixed(version);
   writer.fixed(static_cast<std::uint8_t>(command.index()));
   writer.fixed(circumstances.shard);
   field(writer, std::as_const(circumstances.now));
@@ -338,7 +377,7 @@ Result<std::size_t> encode_record(const Command& command, const Facts& facts, Ci
         }
       },
       command);
-  const Known known = known_of(command, circumstances.now);
+  const Known known = known_of(command, circumstances.now, version);
   writer.fixed(static_cast<std::uint8_t>(facts.size()));
   for (const auto& fact : facts) {
     writer.fixed(static_cast<std::uint8_t>(fact.index()));
@@ -352,7 +391,7 @@ Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& reco
   ByteReader reader(bytes);
   const auto version = reader.fixed<std::uint8_t>();
   if (reader.ok() && version > kRecordVersion) return Errc::newer_format;
-  if (version != kRecordVersion) return Errc::damaged;
+  if (version < kFirstRecordVersion) return Errc::damaged;
   const auto kind = reader.fixed<std::uint8_t>();
   record.circumstances.shard = reader.fixed<std::uint8_t>();
   field(reader, record.circumstances.now);
@@ -360,7 +399,7 @@ Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& reco
     if constexpr (requires { fields(reader, command); }) fields(reader, command);
   });
   if (!known_kind || !reader.ok()) return Errc::damaged;
-  const Known known = known_of(record.command, record.circumstances.now);
+  const Known known = known_of(record.command, record.circumstances.now, version);
   const auto count = reader.fixed<std::uint8_t>();
   if (count > kMaxFacts) return Errc::damaged;
   record.facts.clear();

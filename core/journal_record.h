@@ -14,7 +14,9 @@
 namespace recharge {
 
 // The first byte of every record. Decoders of every released version stay.
-constexpr std::uint8_t kRecordVersion = 1;
+// Version 2 shows changed orders and resolved exceptions whole.
+constexpr std::uint8_t kRecordVersion = 2;
+constexpr std::uint8_t kFirstRecordVersion = 1;
 
 struct JournalRecord {
   Circumstances circumstances;
@@ -25,9 +27,9 @@ struct JournalRecord {
 // An upper bound for encode_record() of this command and any facts that it can lead to.
 std::size_t max_record_bytes(const Command& command) noexcept;
 
-// The number of bytes written.
+// The number of bytes written. An earlier version: to compare with a record that was written in it.
 Result<std::size_t> encode_record(const Command& command, const Facts& facts, Circumstances circumstances,
-                                  std::span<std::byte> room) noexcept;
+                                  std::span<std::byte> room, std::uint8_t version = kRecordVersion) noexcept;
 
 // A command's exception id comes back only if it was used, its evidence digest as that of the evidence.
 Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& record) noexcept;

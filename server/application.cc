@@ -8,15 +8,20 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <thread>
 
+#include "server/amqp_publisher.h"
 #include "server/command_line.h"
+#include "server/event_pages.h"
 #include "server/exit_code.h"
 #include "server/http_server.h"
+#include "server/live_feed.h"
 #include "server/log.h"
 #include "server/operator_desk.h"
 #include "server/signals.h"
 #include "server/token_keys.h"
+#include "server/webhook_sender.h"
 
 namespace recharge {
 namespace {
@@ -34,11 +39,14 @@ class Application {
   void limit_connections(unsigned threads);
   void open();
   void open_desk();
+  void open_events();
+  void open_subscribers();
   void announce();
   void reload();
   int drain();
   [[noreturn]] void die();
   std::string metrics_page() const;
+  std::vector<SubscriberMetrics> subscribers() const;
 
   CommandLine line_;
   OpenEngine opener_;
@@ -49,6 +57,10 @@ class Application {
   std::vector<std::string> gate_names_;
   std::shared_ptr<Allowances> allowances_;  // the same ones after a reload
   std::unique_ptr<OperatorDesk> desk_;
+  std::unique_ptr<EventPages> event_pages_;  // ends after the server, which waits for its answers
+  Webhooks webhooks_;
+  std::unique_ptr<AmqpPublisher> amqp_;
+  std::unique_ptr<LiveFeed> live_feed_;  // likewise
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -56,6 +68,15 @@ class Application {
 Reloaded read_reloaded(const Settings& settings, std::shared_ptr<Allowances> allowances = nullptr) {
   return {load_key_rings(settings), OrderPolicy(settings),
           make_access_rules(settings, std::move(allowances))};
+}
+
+// Of each webhook. Throws SettingsError.
+std::map<std::string, std::shared_ptr<const WebhookSigner>> load_signers(const Settings& settings) {
+  std::map<std::string, std::shared_ptr<const WebhookSigner>> signers;
+  for (const WebhookSettings& webhook : settings.webhooks) {
+    signers[webhook.name] = std::make_shared<const WebhookSigner>(webhook.secret);
+  }
+  return signers;
 }
 
 std::string monotonic_us() {
@@ -68,6 +89,7 @@ void Application::prepare() {
   settings_ = load_settings(line_.flags, process_environment());
   if (!settings_.needs_generated_secret()) load_key_rings(settings_);  // refused before the folder is touched
   load_token_keys(settings_.auth);
+  load_signers(settings_);
   start_log(settings_.log);
 }
 
@@ -107,7 +129,24 @@ void Application::open() {
   service_.ledger_balanced = opened_.ledger_balanced;
   service_.metrics_page = [this] { return metrics_page(); };
   if (settings_.admin.listen) open_desk();
+  open_events();
+  open_subscribers();
+  opened_.cursors->all_attached();
   server_->start();
+}
+
+void Application::open_events() {
+  EventPages::Deliver deliver;
+  deliver.page = [this](unsigned thread, Operation& operation) { server_->deliver(thread, operation); };
+  deliver.missed = [this](unsigned thread, std::uint64_t listener, bool complete, LiveEvents events) {
+    server_->deliver_missed(thread, listener, complete, std::move(events));
+  };
+  event_pages_ = std::make_unique<EventPages>(opened_.events, opened_.segment_bytes, std::move(deliver));
+  live_feed_ = std::make_unique<LiveFeed>(
+      opened_.events, opened_.engine->threads(),
+      [this](unsigned thread, LiveEvents events) { server_->deliver(thread, std::move(events)); });
+  service_.live_feed = live_feed_.get();
+  service_.event_pages = event_pages_.get();
 }
 
 void Application::open_desk() {
@@ -129,11 +168,49 @@ void Application::open_desk() {
   service_.desk = desk_.get();
 }
 
+void Application::open_subscribers() {
+  if (settings_.amqp) {
+    amqp_ = std::make_unique<AmqpPublisher>(*settings_.amqp, opened_.events, opened_.cursors);
+  }
+  if (settings_.webhooks.empty()) return;
+  auto store = DeliveryStore::open(settings_.store.data_dir.string() + "/deliveries");
+  if (!store) throw StoreError(store.error().to_text());
+  webhooks_.store = std::move(*store);
+  webhooks_.cursors = opened_.cursors;
+  const WebhookSender::Sources sources{opened_.events, opened_.segment_bytes, opened_.cursors,
+                                       webhooks_.store.get()};
+  for (const WebhookSettings& webhook : settings_.webhooks) {
+    webhooks_.senders.push_back(std::make_unique<WebhookSender>(
+        webhook, sources, std::make_shared<const WebhookSigner>(webhook.secret)));
+  }
+  service_.webhooks = &webhooks_;
+}
+
+std::vector<SubscriberMetrics> Application::subscribers() const {
+  std::vector<SubscriberMetrics> all;
+  for (const auto& [name, cursor] : opened_.cursors->all()) {
+    SubscriberMetrics one;
+    one.name = name;
+    one.state = to_text(cursor.state);
+    one.lag_bytes = bytes_behind(opened_.events, cursor.after, opened_.segment_bytes);
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto age_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count() - cursor.wall_ms;
+    if (one.lag_bytes > 0) one.lag_seconds = std::max<double>(0, static_cast<double>(age_ms) / 1000);
+    for (const auto& sender : webhooks_.senders) {
+      if (sender->subscriber() == name) sender->add_to(one);
+    }
+    if (amqp_ && name == AmqpPublisher::kSubscriber) amqp_->add_to(one);
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
 std::string Application::metrics_page() const {
   MetricsSources sources;
   sources.threads = server_->metrics();
   sources.gateways = gate_names_;
   if (opened_.metrics) sources.storage = opened_.metrics();
+  sources.subscribers = subscribers();
   sources.dropped_log_lines = dropped_log_lines();
   return metrics_text(sources);
 }
@@ -155,6 +232,7 @@ void Application::reload() {
   try {
     Settings fresh = load_settings(line_.flags, process_environment());
     fresh.store.data_dir = settings_.store.data_dir;
+    const auto signers = load_signers(fresh);
     auto reloaded = std::make_shared<const Reloaded>(read_reloaded(fresh, allowances_));
     allowances_ = reloaded->access.allowances;
     const auto& gateways = reloaded->keys.gateways;
@@ -164,6 +242,9 @@ void Application::reload() {
     if (!same_gates) throw SettingsError("gateways were added or removed, which needs a start");
     if (fresh.auth.mode != settings_.auth.mode) throw SettingsError("auth.mode changed, which needs a start");
     server_->take_over(std::move(reloaded));
+    for (const auto& [name, signer] : signers) {
+      if (WebhookSender* sender = webhooks_.find(name)) sender->take_over(signer);
+    }
     set_log_level(fresh.log.level);
     log_info("settings reloaded");
   } catch (const std::exception& error) {
@@ -179,6 +260,11 @@ int Application::drain() {
   const std::chrono::milliseconds at_most(settings_.server.drain_timeout_ms);
   if (!server_->wait(at_most + kGraceAfterDrain) || signals_.fatal_within(0)) die();
   server_.reset();
+  webhooks_.senders.clear();  // before what they write to
+  webhooks_.store.reset();
+  amqp_.reset();
+  live_feed_.reset();
+  event_pages_.reset();
   if (opened_.close) opened_.close();
   if (signals_.fatal_within(0)) die();
   desk_.reset();  // waits for a backup that is going on: nothing else does by now
@@ -223,6 +309,7 @@ int check_config(const CommandLine& line) {
   const Settings settings = load_settings(line.flags, process_environment());
   Settings given = settings;
   load_token_keys(given.auth);
+  load_signers(given);
   if (given.needs_generated_secret()) return kExitClean;  // its secret is made at the start
   load_key_rings(given);
   return kExitClean;

@@ -10,7 +10,9 @@
 #include "server/engine.h"
 #include "server/metrics.h"
 #include "server/settings.h"
+#include "storage/event_reader.h"
 #include "storage/file.h"
+#include "storage/subscriber_cursors.h"
 
 namespace recharge {
 
@@ -27,6 +29,9 @@ struct OpenedEngine {
   std::function<bool()> ledger_balanced;    // likewise; false: changes are refused
   std::function<bool()> store_writable;     // likewise; false: the disk is full
   std::function<void()> checkpoint;         // likewise; begins one soon
+  EventJournal events;                      // of its journal
+  std::uint64_t segment_bytes = 0;          // of the journal
+  std::shared_ptr<SubscriberCursors> cursors;
   std::function<void()> close;              // after the io threads ended: what was acknowledged is on disk
 };
 

@@ -23,6 +23,9 @@
 namespace recharge {
 
 class GatewayDesk;
+class EventPages;
+class LiveFeed;
+struct Webhooks;
 class OperatorDesk;
 
 // What all io threads share, and read only.
@@ -31,6 +34,9 @@ struct ServiceState {
   std::function<bool()> is_ready;  // not draining
   std::function<bool()> ledger_balanced;
   OperatorDesk* desk = nullptr;               // there where operators are listened to
+  EventPages* event_pages = nullptr;          // there once the server is started
+  Webhooks* webhooks = nullptr;               // there where the settings have any
+  LiveFeed* live_feed = nullptr;              // likewise
   std::function<void(const OrderId&)> hurry;  // its open work at gateways is looked at now; on any thread
 };
 
@@ -50,10 +56,10 @@ struct HandlerContext {
   GatewayDesk* gateways = nullptr;             // there where a gateway has calls
 };
 
-enum class Step { reply, submit };
+enum class Step { reply, submit, later };
 
-// Fills operation.command and answers submit, or fills the reply. `parameter` is the decoded part of the
-// path.
+// Fills operation.command and answers submit, or fills the reply, or has given the operation to another
+// thread, which hands it back to this one (later). `parameter` is the decoded part of the path.
 using Begin = Step (*)(const Request& request, std::string_view parameter, HandlerContext& context,
                        Operation& operation, Reply& reply);
 // Fills the reply from operation.outcome.
@@ -102,6 +108,17 @@ Step list_exceptions(const Request&, std::string_view, HandlerContext&, Operatio
 void show_exceptions(const Operation&, HandlerContext&, Reply&);
 Step resolve_exception(const Request&, std::string_view exception, HandlerContext&, Operation&, Reply&);
 void show_exception(const Operation&, HandlerContext&, Reply&);
+
+Step list_events(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+void show_events(const Operation&, HandlerContext&, Reply&);
+
+Step list_webhooks(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+Step show_webhook(const Request&, std::string_view webhook, HandlerContext&, Operation&, Reply&);
+Step change_webhook(const Request&, std::string_view webhook, HandlerContext&, Operation&, Reply&);
+
+Step watch_order(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
+Step watch_account(const Request&, std::string_view account, HandlerContext&, Operation&, Reply&);
+void show_watched(const Operation&, HandlerContext&, Reply&);
 
 Step show_status(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
 Step change_log_level(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);

@@ -33,6 +33,12 @@ class HttpServer {
   // False where the threads have not ended in time.
   bool wait(std::chrono::milliseconds at_most);
   void take_over(std::shared_ptr<const Reloaded> reloaded);
+  // Any thread: an operation of that io thread which was answered elsewhere.
+  void deliver(unsigned thread, Operation& operation) { io_threads_[thread]->deliver(operation); }
+  void deliver(unsigned thread, LiveEvents events) { io_threads_[thread]->deliver(std::move(events)); }
+  void deliver_missed(unsigned thread, std::uint64_t listener, bool complete, LiveEvents events) {
+    io_threads_[thread]->deliver_missed(listener, complete, std::move(events));
+  }
   std::vector<const ThreadMetrics*> metrics() const;
 
  private:

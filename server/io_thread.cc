@@ -333,6 +333,14 @@ void IoThread::post(std::function<void()> function) {
   wake();
 }
 
+void IoThread::deliver(Operation& operation) {
+  {
+    const std::lock_guard lock(orders_mutex_);
+    delivered_.push_back(&operation);
+  }
+  wake();
+}
+
 void IoThread::hurry(const OrderId& id) {
   post([this, id] {
     if (gateways_) gateways_->hurry(id);
@@ -352,13 +360,25 @@ void IoThread::wake() noexcept {
 
 void IoThread::take_orders() {
   std::shared_ptr<const Reloaded> reloaded;
+  std::vector<Operation*> delivered;
+  LiveEvents live;
+  std::vector<Missed> missed;
   {
     const std::lock_guard lock(orders_mutex_);
     reloaded = std::exchange(reloaded_, nullptr);
     to_run_.insert(to_run_.end(), std::make_move_iterator(posted_.begin()),
                    std::make_move_iterator(posted_.end()));
     posted_.clear();
+    delivered.swap(delivered_);
+    live.swap(live_);
+    missed.swap(missed_);
   }
+  for (Operation* operation : delivered) operation->complete(*operation);
+  for (const Missed& one : missed) {
+    const auto session = catching_up_.extract(one.listener);
+    if (session) session.mapped()->tell_missed(one.complete, one.events);
+  }
+  tell_listeners(live);
   if (reloaded) {
     context_.gates = make_gates(reloaded->keys);
     context_.policy = reloaded->policy;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "server/access.h"
@@ -50,6 +51,7 @@ struct SharedState {
   const RE2 account_pattern;
   std::atomic<bool> draining{false};
   std::atomic<unsigned> connections{0};
+  std::atomic<unsigned> listeners{0};
   std::atomic<unsigned> quiet_threads{0};  // draining, and nothing left of their own
   ConnectionCounts clients;
   std::vector<int> control_fds;          // an eventfd for each thread
@@ -71,6 +73,9 @@ class IoThread {
 
   // Any thread.
   void take_over(std::shared_ptr<const Reloaded> reloaded);
+  void deliver(Operation& operation);  // answered elsewhere: it is completed here
+  void deliver(LiveEvents events);     // for its listeners
+  void deliver_missed(std::uint64_t listener, bool complete, LiveEvents events);
   void post(std::function<void()> function);  // is called on this thread, if it has not ended
   void hurry(const OrderId& id);              // its open work at gateways
   void wake() noexcept;
@@ -91,6 +96,12 @@ class IoThread {
   void mark(Session& session) noexcept;  // to be flushed at the end of the batch
   void resume_later(Session& session) { resumed_.push_back(&session); }  // with the next batch
   void retire(Session& session) noexcept;                                // deletes it
+  // Listening: of what is durable behind the answer nothing is missed. REQUIRES: may_listen().
+  bool may_listen() const noexcept;
+  EventId listen(const std::string& topic, Session& session);
+  void stop_listening(const std::string& topic, Session& session) noexcept;
+  // False: too many ask.
+  bool ask_for_missed(Session& session, const std::string& topic, const EventId& after, const EventId& until);
   void resubmit(Operation& operation) { resubmitted_.push_back(&operation); }
   void note_reply(const Exchange& exchange) noexcept;
 
@@ -114,6 +125,13 @@ class IoThread {
   void run_posted();
   void begin_drain();
   bool drained();
+  void tell_listeners(const LiveEvents& events);
+
+  struct Missed {
+    std::uint64_t listener = 0;
+    bool complete = false;
+    LiveEvents events;
+  };
 
   SharedState& shared_;
   const unsigned index_;
@@ -151,6 +169,13 @@ class IoThread {
 
   std::mutex orders_mutex_;  // of what other threads hand over; never taken on the way of a request
   std::shared_ptr<const Reloaded> reloaded_;
+  std::vector<Operation*> delivered_;
+  LiveEvents live_;
+  std::vector<Missed> missed_;
+
+  std::unordered_map<std::string, std::vector<Session*>> listeners_;  // by topic
+  std::unordered_map<std::uint64_t, Session*> catching_up_;           // those that ask for what they missed
+  std::uint64_t last_listener_ = 0;
   std::vector<std::function<void()>> posted_;
 
   std::vector<std::function<void()>> to_run_;  // of this thread: posted, to be run within a batch

@@ -18,8 +18,8 @@ namespace recharge {
 
 constexpr std::size_t kMaxRoutes = 40;    // of the table, and one for unknown paths
 constexpr std::size_t kMaxGateways = 32;  // with a series of their own; further ones share the last
-constexpr std::array<unsigned, 17> kStatusCodes = {200, 400, 401, 403, 404, 405, 408, 409, 411,
-                                                   413, 414, 415, 422, 429, 431, 500, 503};
+constexpr std::array<unsigned, 18> kStatusCodes = {200, 400, 401, 403, 404, 405, 408, 409, 410,
+                                                   411, 413, 414, 415, 422, 429, 431, 500, 503};
 // Upper bounds of the request durations, in microseconds.
 constexpr std::array<std::uint32_t, 15> kDurationBounds_us = {
     250,     500,     1'000,   2'500,     5'000,     10'000,    25'000,    50'000,
@@ -70,11 +70,14 @@ class ThreadMetrics {
   std::array<std::array<Counter, kCallbackResults>, kMaxGateways> callbacks;
   // Requests refused with 429: by class, for their address and for their account.
   std::array<std::array<Counter, 2>, kLimitClasses> limited;
-  Counter connections;    // open now
-  Counter accepted;       // ever
-  Counter accept_pauses;  // for want of descriptors, or at the limit of connections
-  Counter timed_out;      // connections closed at a deadline
-  Counter turned_away;    // connections of an address that had too many
+  Counter connections;      // open now
+  Counter accepted;         // ever
+  Counter accept_pauses;    // for want of descriptors, or at the limit of connections
+  Counter timed_out;        // connections closed at a deadline
+  Counter turned_away;      // connections of an address that had too many
+  Counter streams;          // connections that listen now
+  Counter streams_opened;   // ever
+  Counter streams_dropped;  // that read too slowly
 };
 
 struct HistogramSnapshot {
@@ -104,10 +107,22 @@ struct StorageMetrics {
   std::uint64_t scrub_damage = 0;
 };
 
+// One of those who follow the events.
+struct SubscriberMetrics {
+  std::string name;
+  std::string_view state;
+  std::uint64_t lag_bytes = 0;  // of the journal
+  double lag_seconds = 0;       // 0: it has seen everything
+  std::uint64_t delivered = 0;  // since the start
+  std::uint64_t failed = 0;     // attempts
+  std::uint64_t waiting = 0;    // to be tried again
+};
+
 struct MetricsSources {
   std::vector<const ThreadMetrics*> threads;
   std::vector<std::string> gateways;  // in the order of the gates
   StorageMetrics storage;
+  std::vector<SubscriberMetrics> subscribers;
   std::uint64_t dropped_log_lines = 0;
 };
 std::string metrics_text(const MetricsSources& sources);

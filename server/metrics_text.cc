@@ -175,6 +175,12 @@ void write_connections(Page& page, const MetricsSources& sources) {
   page.family("recharge_connections_timed_out_total", "Connections closed at a deadline.",
               MetricType::Counter);
   page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.timed_out; }));
+  page.family("recharge_listeners", "Connections that listen to live updates.", MetricType::Gauge);
+  page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.streams; }));
+  page.family("recharge_listeners_total", "Listeners ever.", MetricType::Counter);
+  page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.streams_opened; }));
+  page.family("recharge_listeners_dropped_total", "Listeners that read too slowly.", MetricType::Counter);
+  page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.streams_dropped; }));
   page.family("recharge_connections_turned_away_total", "Connections of an address that had too many.",
               MetricType::Counter);
   page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.turned_away; }));
@@ -194,6 +200,31 @@ void write_limits(Page& page, const MetricsSources& sources) {
   }
 }
 
+void write_subscribers(Page& page, const std::vector<SubscriberMetrics>& subscribers) {
+  if (subscribers.empty()) return;
+  const auto family = [&](const char* name, const char* help, MetricType type, auto get) {
+    page.family(name, help, type);
+    for (const SubscriberMetrics& one : subscribers) {
+      page.value({{"subscriber", one.name}}, static_cast<double>(get(one)));
+    }
+  };
+  page.family("recharge_subscriber_state", "One for the state that it is in; lost: events were not told.",
+              MetricType::Gauge);
+  for (const SubscriberMetrics& one : subscribers) {
+    page.value({{"subscriber", one.name}, {"state", std::string(one.state)}}, 1);
+  }
+  family("recharge_subscriber_lag_bytes", "Of the journal, not yet told.", MetricType::Gauge,
+         [](const auto& one) { return one.lag_bytes; });
+  family("recharge_subscriber_lag_seconds", "Age of the oldest event not yet told.", MetricType::Gauge,
+         [](const auto& one) { return one.lag_seconds; });
+  family("recharge_subscriber_delivered_total", "Events told.", MetricType::Counter,
+         [](const auto& one) { return one.delivered; });
+  family("recharge_subscriber_failures_total", "Attempts that failed.", MetricType::Counter,
+         [](const auto& one) { return one.failed; });
+  family("recharge_subscriber_waiting", "Events that wait to be tried again.", MetricType::Gauge,
+         [](const auto& one) { return one.waiting; });
+}
+
 }  // namespace
 
 std::string metrics_text(const MetricsSources& sources) {
@@ -205,6 +236,7 @@ std::string metrics_text(const MetricsSources& sources) {
   write_storage(page, sources.storage);
   write_connections(page, sources);
   write_limits(page, sources);
+  write_subscribers(page, sources.subscribers);
   page.family("recharge_log_dropped_total", "Log lines dropped because the queue was full.",
               MetricType::Counter);
   page.value({}, static_cast<double>(sources.dropped_log_lines));

@@ -33,8 +33,10 @@ ScrubberOptions scrubber_options(const StoreSettings& settings) {
   return options;
 }
 
-RetentionOptions retention_options(const StoreSettings& settings, const ShardedEngine& engine) {
+RetentionOptions retention_options(const StoreSettings& settings, const ShardedEngine& engine,
+                                   std::shared_ptr<SubscriberCursors> cursors) {
   RetentionOptions options;
+  options.first_needed = [cursors](std::uint64_t wanted) { return cursors->first_needed(wanted); };
   options.limits = settings.journal_retention;
   options.interval_ms = settings.checkpoint_interval_ms;
   options.checkpointed_segment = [&engine] { return engine.checkpointed_segment(); };
@@ -47,6 +49,20 @@ RetentionOptions retention_options(const StoreSettings& settings, const ShardedE
     log_error("no segment of the journal is dropped: " + error.to_text());
   };
   return options;
+}
+
+std::shared_ptr<SubscriberCursors> open_cursors(FileSystem& files, const Settings& settings, Store& store) {
+  SubscriberCursors::Options options;
+  options.directory = store.data_dir() + "/subscribers";
+  options.folder_id = store.format().folder_id;
+  options.segment_bytes = settings.store.segment_bytes;
+  options.limits = settings.events.hold;
+  options.wall_ms = wall_ms;
+  options.on_lost = [](const std::string& name, const std::string& why) {
+    log_error("subscriber " + name + " is lost: it is " + why +
+              ", so that events may be dropped before it has them; make it begin anew");
+  };
+  return std::make_shared<SubscriberCursors>(files, std::move(options));
 }
 
 RetainedFolder retained_folder(Store& store) {
@@ -91,8 +107,9 @@ OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsig
   engine->start();
   auto scrubber = std::make_shared<Scrubber>(files, engine->store(), scrubber_options(settings.store));
   scrubber->start();
+  auto cursors = open_cursors(files, settings, engine->store());
   auto retention = std::make_shared<Retention>(files, retained_folder(engine->store()),
-                                               retention_options(settings.store, *engine));
+                                               retention_options(settings.store, *engine, cursors));
   if (!settings.store.journal_retention.keep_all()) retention->start();
   OpenedEngine result;
   result.engine = std::move(*opened);
@@ -106,6 +123,10 @@ OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsig
   result.ledger_balanced = [engine] { return engine->ledger_balanced(); };
   result.store_writable = [engine] { return !engine->storage_full(); };
   result.checkpoint = [engine] { engine->ask_for_checkpoint(); };
+  result.cursors = std::move(cursors);
+  result.segment_bytes = settings.store.segment_bytes;
+  result.events = {&files, retained_folder(engine->store()).journal,
+                   [engine] { return engine->store().journal().durable_position(); }};
   result.close = [engine, scrubber, retention] {
     retention->stop();
     scrubber->stop();

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/command.h"
+#include "core/event.h"
 #include "core/outcome.h"
 
 namespace recharge {
@@ -25,8 +26,14 @@ struct PaymentDetails {
 struct Operation {
   Command command;
   Outcome outcome;
-  std::string evidence;                     // ReportPayment::evidence points here
-  std::string evidence_headers;             // ReportPayment::evidence_headers points here
+  std::string evidence;          // ReportPayment::evidence points here
+  std::string evidence_headers;  // ReportPayment::evidence_headers points here
+  // The answer of another thread, where a request waits for one (Step::later).
+  unsigned later_status = 0;
+  std::string later_body;
+  // Of a request that turns its connection into a stream: what it listens to, and what it has seen.
+  std::string watch_topic;
+  EventId watch_after;
   std::unique_ptr<PaymentDetails> payment;  // of a request to pay at a gateway
   // Called on the owner's thread, never from within submit(), once the outcome may be shown.
   void (*complete)(Operation& operation) noexcept = nullptr;

@@ -28,6 +28,13 @@ class ReadBuffer {
     if (begin_ == end_) begin_ = end_ = 0;
   }
 
+  // Gives an empty buffer's memory back.
+  void release() noexcept {
+    if (size() > 0) return;
+    bytes_.reset();
+    capacity_ = begin_ = end_ = 0;
+  }
+
   // Makes room for at least so many more bytes: by moving down, else by growing.
   void reserve(std::size_t more) {
     if (room_bytes() >= more) return;

@@ -32,7 +32,7 @@ void Reply::clear() noexcept {
   allow = {};
   headers.clear();
   retry_after_s = kRetryAfterSeconds;
-  retry_after = replayed = close = false;
+  retry_after = replayed = close = stream = false;
 }
 
 void Reply::fail(unsigned code, std::string_view slug, std::string_view text) {
@@ -54,8 +54,13 @@ void render(Reply& reply, const ReplyFrame& frame, std::string& out) {
     out.append(" ").append(reason_phrase(reply.status)).append("\r\n");
   }
   out.append(frame.date).append("Content-Type: ").append(reply.content_type).append("\r\nX-Request-Id: ");
-  out.append(frame.request_id).append("\r\nContent-Length: ");
-  append_number(out, body.size());
+  out.append(frame.request_id);
+  if (reply.stream) {
+    out.append("\r\nCache-Control: no-store\r\nX-Accel-Buffering: no");
+  } else {
+    out.append("\r\nContent-Length: ");
+    append_number(out, body.size());
+  }
   if (!reply.allow.empty()) out.append("\r\nAllow: ").append(reply.allow);
   if (reply.retry_after) {
     out.append("\r\nRetry-After: ");
@@ -90,6 +95,8 @@ std::string_view reason_phrase(unsigned status) noexcept {
       return "Request Timeout";
     case 409:
       return "Conflict";
+    case 410:
+      return "Gone";
     case 411:
       return "Length Required";
     case 413:

@@ -41,6 +41,7 @@ struct Route {
   Begin begin;
   Finish finish = nullptr;  // null: begin always answers
   FollowUp follow_up = nullptr;
+  bool streams = false;  // a reply of 200 is the beginning of a stream
   Pursue pursue = nullptr;
 };
 

@@ -37,6 +37,12 @@ Detached Session::run() {
   }
   thread_.mark(*this);
   while (!is_flushed()) co_await Paused{*this, Pause::replies};
+  while (listens()) {
+    if (!receivable_) co_await Paused{*this, Pause::bytes};
+    if (receivable_) throw_away();
+  }
+  stop_listening();
+  while (!is_flushed()) co_await Paused{*this, Pause::replies};
   if (!broken_) begin_linger();
   while (!ended_ && !broken_ && thrown_away_ < kMaxLingerBytes) {
     if (!receivable_) co_await Paused{*this, Pause::bytes};
@@ -161,6 +167,7 @@ void Session::expire_request() noexcept {
 }
 
 void Session::check_deadline(std::int64_t now_ms) noexcept {
+  if (stream_ && stream_->open) return check_stream(now_ms);
   const ServerSettings& limits = thread_.settings().server;
   if (lingering_since_ms_ != 0) {
     if (now_ms - lingering_since_ms_ >= linger_ms_) break_off();
@@ -180,6 +187,7 @@ void Session::check_deadline(std::int64_t now_ms) noexcept {
 void Session::drain() noexcept {
   if (draining_) return;
   draining_ = true;
+  end_stream("draining");
   wake(Pause::bytes);
 }
 

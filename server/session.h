@@ -16,6 +16,7 @@
 #include "server/net_address.h"
 #include "server/read_buffer.h"
 #include "server/request_parser.h"
+#include "server/stream.h"
 
 namespace recharge {
 
@@ -54,6 +55,9 @@ class Session {
   void drain() noexcept;    // no further requests; what has begun is answered
   void cut() noexcept;      // a half-received request is answered now
   void abandon() noexcept;  // the time to drain is over
+  // Of a connection that listens.
+  void tell(const std::shared_ptr<const LiveEvent>& event);
+  void tell_missed(bool complete, const LiveEvents& events);
 
   Session* previous = nullptr;  // the thread's list
   Session* next = nullptr;
@@ -103,6 +107,16 @@ class Session {
   void wake(Pause pause) noexcept;
   void begin_linger() noexcept;
   void throw_away() noexcept;
+  void begin_listening(Exchange& exchange);
+  void stop_listening() noexcept;
+  void open_stream(const Exchange& exchange, Reply& reply);
+  void write_queue() noexcept;
+  void end_stream(std::string_view reason) noexcept;
+  void check_stream(std::int64_t now_ms) noexcept;
+  bool listens() const noexcept {
+    return stream_ && stream_->open && !stream_->ending && !ended_ && !broken_ &&
+           thrown_away_ < kMaxLingerBytes;
+  }
   void break_off() noexcept;
 
   IoThread& thread_;
@@ -116,7 +130,8 @@ class Session {
   RequestParser parser_;
   std::string out_;
   std::size_t sent_ = 0;
-  std::size_t writing_left_ = 0;  // of what waited when the writing deadline began
+  std::size_t writing_left_ = 0;    // of what waited when the writing deadline began
+  std::unique_ptr<Stream> stream_;  // of a connection that listens, or is about to
   std::array<Slot, kMaxPipelined> slots_;
   std::size_t first_ = 0;
   std::size_t count_ = 0;

@@ -97,15 +97,20 @@ void Session::dispatch(const Request& request) {
         !thread_.access().confine(*match.route, exchange.operation.command, thread_.now_us(), reply)) {
       step = Step::reply;
     }
+    if (step == Step::submit && match.route->streams && (stream_ || !thread_.may_listen())) {
+      reply.fail(503, "overloaded", "Too many listeners, try again");
+      step = Step::reply;
+    }
   }
   if (step == Step::reply) {
     answer_at_once(std::move(taken), reply);
   } else {
     exchange.operation.complete = &Session::on_complete;
     exchange.operation.context = &exchange;
+    if (match.route->streams) begin_listening(exchange);
     if (exchange.close) closing_ = true;
     push(std::move(taken));
-    thread_.engine().submit(thread_.index(), exchange.operation);
+    if (step == Step::submit) thread_.engine().submit(thread_.index(), exchange.operation);
   }
 }
 
@@ -171,6 +176,7 @@ void Session::render_first(Exchange& exchange) noexcept {
     Reply& reply = thread_.reply();
     reply.clear();
     exchange.route->finish(exchange.operation, thread_.context(), reply);
+    if (exchange.route->streams) open_stream(exchange, reply);
     render_reply(exchange, reply, out_);
   }
   thread_.note_reply(exchange);
@@ -193,6 +199,7 @@ void Session::flush() noexcept {
   const bool was_full = is_full();
   do {
     render_ready();
+    write_queue();
   } while (send() && count_ > 0 && slots_[first_]->ready);
   note_progress();
   if ((was_full && !is_full()) || (is_flushed() && (closing_ || broken_))) wake(Pause::replies);

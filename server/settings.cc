@@ -187,6 +187,9 @@ void read_rest(SettingsReader& reader, Settings& settings) {
     reader.refuse("tls." + name, std::string(kNotInThisBuild));
   }
   settings.rate_limit = read_rate_limit(reader);
+  settings.events = read_events(reader);
+  settings.webhooks = read_webhooks(reader);
+  settings.amqp = read_amqp(reader);
   for (const std::string& name : reader.names_in("gateway"))
     settings.gateways.push_back(read_gateway(reader, name));
 }

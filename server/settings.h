@@ -14,10 +14,13 @@
 #include <vector>
 
 #include "core/command.h"
+#include "server/amqp_settings.h"
 #include "server/auth_settings.h"
+#include "server/event_settings.h"
 #include "server/limit_settings.h"
 #include "server/net_address.h"
 #include "server/secret_source.h"
+#include "server/webhook_settings.h"
 #include "storage/retention_limits.h"
 
 namespace recharge {
@@ -129,6 +132,9 @@ struct Settings {
   CallbackSettings callback;
   LogSettings log;
   AdminSettings admin;
+  EventSettings events;
+  std::vector<WebhookSettings> webhooks;
+  std::optional<AmqpSettings> amqp;
   std::vector<GatewaySettings> gateways;
 
   const GatewaySettings* gateway(std::string_view name) const noexcept;

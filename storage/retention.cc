@@ -90,7 +90,11 @@ StorageResult<std::optional<Retention::Beginning>> Retention::first_to_keep(
     bytes -= segment->bytes;
     kept = **next;
   }
-  return kept;
+  if (!kept) return kept;
+  const std::uint64_t first = needed_by_subscribers(kept->position.segment);
+  if (first >= kept->position.segment) return kept;
+  if (first <= numbers.front()) return std::optional<Beginning>();
+  return beginning_of(first);
 }
 
 StorageResult<bool> Retention::is_worth_it(std::uint64_t first, std::uint64_t target) const {
@@ -188,7 +192,7 @@ StorageResult<std::uint64_t> Retention::run_once() {
       if (!again) return again.error();
       sealed_here_ = true;
     }
-    auto rest = drop_before(std::min((*seal)->position.segment, needed));
+    auto rest = drop_before(needed_by_subscribers(std::min((*seal)->position.segment, needed)));
     if (!rest) return rest.error();
     dropped += *rest;
     if (numbers = list_segments(files_, folder_.journal.directory); !numbers) return numbers.error();

@@ -27,6 +27,8 @@ struct RetentionOptions {
   std::uint64_t base_share = 4;
   // Segment of the books' position as of a checkpoint that this process committed; 0: none yet.
   std::function<std::uint64_t()> checkpointed_segment;
+  // The first segment that subscribers still need, of those before this one; empty: there are none.
+  std::function<std::uint64_t(std::uint64_t wanted)> first_needed;
   std::function<std::int64_t()> wall_ms;
   std::function<void(std::uint64_t segments, std::uint64_t first_kept)> on_dropped;
   std::function<void(const StorageError&)> on_error;
@@ -58,6 +60,9 @@ class Retention {
   void run();
   StorageResult<std::optional<Beginning>> beginning_of(std::uint64_t segment) const;
   StorageResult<std::optional<Beginning>> first_to_keep(const std::vector<std::uint64_t>& numbers) const;
+  std::uint64_t needed_by_subscribers(std::uint64_t wanted) const {
+    return options_.first_needed ? options_.first_needed(wanted) : wanted;
+  }
   StorageResult<bool> is_worth_it(std::uint64_t first, std::uint64_t target) const;
   StorageResult<bool> carry_forward(std::optional<BaseSeal>& seal, const JournalPosition& until);
   StorageResult<std::uint64_t> drop_before(std::uint64_t first_kept);

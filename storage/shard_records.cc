@@ -168,7 +168,7 @@ Result<void> ShardRecords::prepare(const Fact& fact) {
   } else if (const auto* placed = std::get_if<OrderPlaced>(&fact)) {
     if (auto found = account(placed->order.account); !found) return found.error();
   } else if (const auto* resolved = std::get_if<ExceptionResolved>(&fact)) {
-    auto found = exception(resolved->exception_id);
+    auto found = exception(resolved->exception.id);
     if (!found) return found.error();
     if (*found == nullptr) return Errc::damaged;
   } else if (const auto* posted = std::get_if<TransferPosted>(&fact)) {

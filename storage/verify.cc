@@ -109,7 +109,8 @@ void decide_again(const JournalRecord& record, std::span<const std::byte> bytes,
   Facts facts;
   decide(record.command, *gathered, *records, record.circumstances, outcome, facts);
   std::vector<std::byte> room(max_record_bytes(record.command));
-  const auto size = encode_record(record.command, facts, record.circumstances, room);
+  const auto size = encode_record(record.command, facts, record.circumstances, room,
+                                  std::to_integer<std::uint8_t>(bytes[0]));
   if (!size || *size != bytes.size() || std::memcmp(room.data(), bytes.data(), bytes.size()) != 0) {
     report.add(place + ": decided again, the command ends in other facts");
   }

@@ -2,7 +2,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -69,6 +72,38 @@ Check check_latency(HttpClient& client) {
           "look for a busy machine or a slow network between here and the server"};
 }
 
+// By the metrics, where they may be read: of each that follows the events, how far it is behind.
+std::optional<Check> check_subscribers(HttpClient& client) {
+  constexpr std::string_view kState = "recharge_subscriber_state{subscriber=\"";
+  constexpr std::string_view kLag = "recharge_subscriber_lag_seconds{subscriber=\"";
+  constexpr double kSlowSeconds = 300;
+  const auto reply = client.get("/metrics");
+  if (!reply || reply->status != 200) return std::nullopt;
+  Check check{"subscribers", true, "",
+              "look at recharge_subscriber_* of /metrics and at the log of recharged"};
+  std::istringstream lines(reply->body);
+  for (std::string line; std::getline(lines, line);) {
+    const bool state = line.starts_with(kState);
+    if (!state && !line.starts_with(kLag)) continue;
+    const std::size_t from = state ? kState.size() : kLag.size();
+    const std::string name = line.substr(from, line.find('"', from) - from);
+    if (state) {
+      constexpr std::string_view kMember = "state=\"";
+      const std::size_t at = line.find(kMember) + kMember.size();
+      const std::string word = line.substr(at, line.find('"', at) - at);
+      check.finding += (check.finding.empty() ? "" : ", ") + name + " " + word;
+      if (word == "lost" || word == "off") check.good = false;
+    } else {
+      const double seconds = std::strtod(line.c_str() + line.rfind(' '), nullptr);
+      if (seconds < kSlowSeconds) continue;
+      check.good = false;
+      check.finding += ", " + name + " is " + std::to_string(static_cast<long long>(seconds)) + " s behind";
+    }
+  }
+  if (check.finding.empty()) return std::nullopt;
+  return check;
+}
+
 std::string describe_as_json(const std::vector<Check>& checks) {
   std::string elements;
   for (const Check& check : checks) {
@@ -94,6 +129,7 @@ ExitCode run_doctor(const Tool& tool) {
                    "it is starting, draining, or its disk is full: look at the log of recharged"));
     checks.push_back(check_version(client));
     checks.push_back(check_latency(client));
+    if (auto subscribers = check_subscribers(client)) checks.push_back(std::move(*subscribers));
   }
   if (tool.json) {
     std::cout << describe_as_json(checks) << '\n';

@@ -24,6 +24,7 @@ void add_verbs(CLI::App& app, Tool& tool) {
   add_callback_verbs(app, tool);
   add_account_verbs(app, tool);
   add_exception_verbs(app, tool);
+  add_webhook_verbs(app, tool);
   add_load_verb(app, tool);
   add_dev_verb(app, tool);
   add_doctor_verb(app, tool);

@@ -11,6 +11,7 @@ void add_payment_verbs(CLI::App& app, Tool& tool);    // pay
 void add_callback_verbs(CLI::App& app, Tool& tool);   // callback, sign
 void add_account_verbs(CLI::App& app, Tool& tool);    // balance, debit
 void add_exception_verbs(CLI::App& app, Tool& tool);  // exceptions list|resolve
+void add_webhook_verbs(CLI::App& app, Tool& tool);    // webhook list|show|resend|pause|resume|restart
 void add_load_verb(CLI::App& app, Tool& tool);
 void add_dev_verb(CLI::App& app, Tool& tool);
 void add_doctor_verb(CLI::App& app, Tool& tool);

@@ -79,6 +79,13 @@ class GoldenRecords {
       fact.from_count_after = 127;
       fact.status_count_after = 128;
     }
+    fact.whole = true;
+    fact.account = account_;
+    fact.amount = cents(5000);
+    fact.expires_at = Time{kNow.ms + kExpireAfterMs};
+    fact.subject = text<Subject>("100 分钟");
+    fact.currency = kCny;
+    fact.gateway = native_;
     return fact;
   }
 
@@ -258,9 +265,10 @@ class GoldenRecords {
     ended.transaction_id = transaction_;
     ended.refund_id = refund_id_of(exception_);
     ended.amount = ended.total = cents(5000);
-    ExceptionResolved opened;
-    opened.exception_id = exception_;
-    opened.kind = ExceptionKind::duplicate_payment;
+    auto opened = std::get<ExceptionResolved>(resolve_exception().facts[1]);
+    opened.exception.action = ExceptionAction::none;
+    opened.exception.resolved_at = {};
+    opened.exception.note = {};
     opened.open_after = 1;
     return record(SettleExceptionRefund{exception_, false},
                   {posted(TransferKind::payment_kept, house(LedgerAccountKind::in_transit),
@@ -275,14 +283,23 @@ class GoldenRecords {
   }
   JournalRecord resolve_exception() const {
     ExceptionResolved fact;
-    fact.exception_id = exception_;
-    fact.kind = ExceptionKind::balance_limit;
-    fact.action = ExceptionAction::credit;
-    fact.resolved_at = kNow;
-    fact.note = text<Note>("checked by hand");
+    fact.exception.id = exception_;
+    fact.exception.kind = ExceptionKind::balance_limit;
+    fact.exception.reference = text<OrderReference>(order_.to_text());
+    fact.exception.order_id = order_;
+    fact.exception.account = account_;
+    fact.exception.gateway = native_;
+    fact.exception.transaction_id = transaction_;
+    fact.exception.amount = cents(5000);
+    fact.exception.evidence = digest_of(kBody);
+    fact.exception.evidence_key = text<KeyId>("key-1");
+    fact.exception.currency = kCny;
+    fact.exception.action = ExceptionAction::credit;
+    fact.exception.resolved_at = kNow;
+    fact.exception.note = text<Note>("checked by hand");
     fact.open_after = 0;
     return record(
-        ResolveException{exception_, ExceptionAction::credit, fact.note},
+        ResolveException{exception_, ExceptionAction::credit, fact.exception.note},
         {posted(TransferKind::exception_credited, house(LedgerAccountKind::suspense), user()), fact});
   }
 };

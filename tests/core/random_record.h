@@ -182,18 +182,21 @@ class RandomRecord {
       kept.status_count_after = fact.status_count_after;
     }
     const Time now = made_.record.circumstances.now;
-    if (kept.fields & kGatewayField) kept.gateway = fact.gateway;
-    if (kept.fields & kTransactionField) {
-      kept.transaction_id = payment() != nullptr && flag() ? payment()->transaction_id : fact.transaction_id;
-    }
-    if (kept.fields & kPaidAtField) kept.paid_at = flag() ? now : fact.paid_at;
-    if (kept.fields & kRechargedAtField) kept.recharged_at = flag() ? now : fact.recharged_at;
-    if (kept.fields & kEndedAtField) kept.ended_at = flag() ? now : fact.ended_at;
-    if (kept.fields & kRefundFields) {
-      kept.refunded = fact.refunded;
-      kept.refund_reserved = fact.refund_reserved;
-    }
-    if (kept.fields & kExceptionsField) kept.exceptions = fact.exceptions;
+    kept.whole = true;
+    kept.account = fact.account;
+    kept.amount = fact.amount;
+    kept.expires_at = fact.expires_at;
+    kept.subject = fact.subject;
+    kept.currency = fact.currency;
+    kept.merchant = fact.merchant;
+    kept.gateway = payment() != nullptr && flag() ? payment()->gateway : fact.gateway;
+    kept.transaction_id = payment() != nullptr && flag() ? payment()->transaction_id : fact.transaction_id;
+    kept.paid_at = flag() ? now : fact.paid_at;
+    kept.recharged_at = flag() ? now : fact.recharged_at;
+    kept.ended_at = flag() ? now : fact.ended_at;
+    kept.refunded = fact.refunded;
+    kept.refund_reserved = fact.refund_reserved;
+    kept.exceptions = fact.exceptions;
     if (kept.fields & kEvidenceFields) {
       kept.evidence = payment()->evidence_digest;
       kept.evidence_key = payment()->key_id;
@@ -201,6 +204,10 @@ class RandomRecord {
       kept.evidence_scheme = payment()->scheme;
     }
     fact = kept;
+  }
+  void settle(ExceptionResolved& fact) {
+    fact.exception.sent_at = {};
+    fact.exception.evidence_scheme = {};
   }
   void settle(TransferPosted& fact) { fact.transfer.order_id = share(fact.transfer.order_id); }
   void settle(ExceptionOpened& fact) {

@@ -14,7 +14,8 @@ void fuzz(FuzzBytes bytes) {
   if (!decode_record(bytes_of(bytes), record)) return;
 
   std::vector<std::byte> room(max_record_bytes(record.command) + bytes.size());
-  const auto size = encode_record(record.command, record.facts, record.circumstances, room);
+  const auto version = std::to_integer<std::uint8_t>(bytes_of(bytes)[0]);
+  const auto size = encode_record(record.command, record.facts, record.circumstances, room, version);
   RECHARGE_CHECK(size.has_value());
   again = JournalRecord{};
   RECHARGE_CHECK(decode_record(std::span(room).first(*size), again).has_value());

@@ -13,6 +13,7 @@ from daemon import binary, run_once
 from faulty import must_fail, running
 from replies import DOCUMENT
 from signing import callback_fields, signed_body
+from streams import first_of_stream
 from tokens import ALGORITHMS, SCOPES, SECRET, Keys, b64, bearer
 
 OPERATORS_ONLY = "/admin/"
@@ -21,7 +22,10 @@ ROUTES = {(method.upper(), path): operation.get("security")
 
 
 def settings_with_operators(keys):
-    return keys.settings() + f'[admin]\nlisten = "127.0.0.1:0"\nbackup_dir = "{keys.folder / "backups"}"\n'
+    secret = keys.folder / "webhook.secret"
+    secret.write_text("whsec_" + "A" * 44)
+    shop = f'[webhook.shop]\nurl = "http://127.0.0.1:9/"\nsecret_file = "{secret}"\nevents = ["exception.resolved"]\n'
+    return shop + keys.settings() + f'[admin]\nlisten = "127.0.0.1:0"\nbackup_dir = "{keys.folder / "backups"}"\n'
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +91,12 @@ REQUESTS = {
     ("GET", "/api/exceptions"): lambda s, a: ("/api/exceptions", None),
     ("POST", "/api/exceptions/{exception_id}/resolve"): lambda s, a: (
         f"/api/exceptions/{s.exception(a)}/resolve", {"action": "dismiss"}),
+    ("GET", "/api/orders/{order_id}/events"): lambda s, a: (f"/api/orders/{s.order(a)}/events", None),
+    ("GET", "/api/accounts/{account}/events"): lambda s, a: (f"/api/accounts/{a}/events", None),
+    ("GET", "/api/webhooks"): lambda s, a: ("/api/webhooks", None),
+    ("GET", "/api/webhooks/{webhook}"): lambda s, a: ("/api/webhooks/shop", None),
+    ("POST", "/api/webhooks/{webhook}"): lambda s, a: ("/api/webhooks/shop", {"action": "pause"}),
+    ("GET", "/api/events"): lambda s, a: ("/api/events?limit=1", None),
     ("GET", "/admin/status"): lambda s, a: ("/admin/status", None),
     ("GET", "/admin/backup"): lambda s, a: ("/admin/backup", None),
     ("POST", "/admin/backup"): lambda s, a: s.after_backups() or ("/admin/backup", {"name": f"b{os.urandom(4).hex()}"}),
@@ -98,8 +108,11 @@ REQUESTS = {
     ("GET", "/openapi.json"): lambda s, a: ("/openapi.json", None),
 }
 # What belongs to many is not there for a token that is bound to one account.
-OF_ALL_ACCOUNTS = {("GET", "/api/exceptions"), ("POST", "/api/exceptions/{exception_id}/resolve"), ("GET", "/metrics")}
+OF_ALL_ACCOUNTS = {("GET", "/api/exceptions"), ("GET", "/api/events"), ("GET", "/metrics"),
+                   *((method, path) for method, path in ROUTES if path.startswith("/api/webhooks")),
+                   ("POST", "/api/exceptions/{exception_id}/resolve")}
 OF_ALL_ACCOUNTS |= {route for route in ROUTES if route[1].startswith(OPERATORS_ONLY)}
+STREAMS = {"/api/orders/{order_id}/events", "/api/accounts/{account}/events"}
 UNKNOWN_GATEWAY = ("POST", "/api/callbacks/{gateway}")
 
 
@@ -116,6 +129,8 @@ def matrix_row(scene, route):
     def send(headers, account=scene.mine):
         target, body = REQUESTS[route](scene, account)
         door = scene.operators if path.startswith(OPERATORS_ONLY) else scene.api
+        if path in STREAMS and door.request("HEAD", target, None, headers).status == 200:
+            return first_of_stream(door.address, target, headers)
         return door.request(method, target, body, headers)
 
     assert scopes is not None, f"{route} does not say what it needs"

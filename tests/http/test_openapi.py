@@ -27,6 +27,12 @@ POST /api/orders/{order_id}/refund
 GET /api/exceptions
 POST /api/exceptions/{exception_id}/resolve
 POST /api/callbacks/{gateway}
+GET /api/events
+GET /api/webhooks
+GET /api/webhooks/{webhook}
+POST /api/webhooks/{webhook}
+GET /api/orders/{order_id}/events
+GET /api/accounts/{account}/events
 GET /admin/status
 GET /admin/backup
 POST /admin/backup

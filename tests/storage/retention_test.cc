@@ -102,6 +102,27 @@ TEST_F(RetentionTest, DropsWhatTheBaseStandsFor) {
   EXPECT_EQ(verify(data()).base->segment, 3u);
 }
 
+TEST_F(RetentionTest, WaitsForSubscribers) {
+  open();
+  fill_and_checkpoint(5);
+  std::uint64_t needed = 1;
+  const auto retain_for = [&] {
+    auto held = options(kNothing);
+    held.first_needed = [&](std::uint64_t wanted) { return std::min(wanted, needed); };
+    return Retention(files, retained(), held).run_once().value();
+  };
+  EXPECT_EQ(retain_for(), 0U);
+  needed = 3;
+  EXPECT_EQ(retain_for(), 2U);
+  EXPECT_EQ(segments().front(), 3U);
+  EXPECT_EQ(seal()->position.segment, 3U);
+  EXPECT_EQ(retain_for(), 0U);
+  needed = 100;
+  EXPECT_EQ(retain_for(), 2U);
+  EXPECT_EQ(segments().front(), 5U);
+  expect_whole();
+}
+
 // The bound, and what there is without it.
 TEST_F(RetentionTest, GrowthIsBounded) {
   base_share = RetentionOptions().base_share;

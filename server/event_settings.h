@@ -1,0 +1,17 @@
+// Purpose: the settings of those who are told what happened. Lifetime: as Settings. Units: in the names.
+#pragma once
+
+#include "storage/subscriber_cursors.h"
+
+namespace recharge {
+
+class SettingsReader;
+
+struct EventSettings {
+  HoldLimits hold;                // how long retention waits for a subscriber
+  unsigned max_listeners = 5000;  // connections that listen to live updates
+};
+
+EventSettings read_events(SettingsReader& reader);
+
+}  // namespace recharge

@@ -1,0 +1,384 @@
+#include "server/webhook_sender.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <random>
+#include <stdexcept>
+
+#include "core/header_lines.h"
+#include "server/event_json.h"
+#include "server/log.h"
+#include "server/public_address.h"
+#include "storage/thread_role.h"
+
+namespace recharge {
+namespace {
+
+constexpr std::int64_t kAfterErrorMs = 1000;
+constexpr std::int64_t kMaxRetryAfterS = 86'400;
+
+std::int64_t wall_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+HttpClientOptions client_options(const WebhookSettings& settings) {
+  HttpClientOptions options;
+  options.limits.max_calls = settings.concurrency;
+  options.limits.max_connections = options.limits.max_connections_per_host = settings.concurrency;
+  options.limits.timeout = std::chrono::milliseconds(settings.timeout_ms);
+  options.limits.max_answer_bytes = 16 << 10;
+  options.thread_name = "webhook http";
+  if (!settings.allow_private) options.allow_address = &is_public_address;
+  return options;
+}
+
+// The longest time before the next attempt, a fifth more or less, so that many do not come at once.
+std::int64_t with_jitter(std::int64_t ms) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return ms + ms / 5 * (static_cast<std::int64_t>(random() % 2001) - 1000) / 1000;
+}
+
+// Seconds; dates are not taken.
+std::int64_t retry_after_ms(const HttpAnswer& answer) {
+  const std::string_view text = single_header(answer.header_lines, "Retry-After");
+  std::int64_t seconds = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (failure != std::errc{} || end != text.data() + text.size() || seconds < 0) return 0;
+  return std::min(seconds, kMaxRetryAfterS) * 1000;
+}
+
+// A place just before the event: what comes after it begins with the event.
+EventId before(EventId id) noexcept {
+  --id.fact;
+  return id;
+}
+
+}  // namespace
+
+WebhookSender::WebhookSender(const WebhookSettings& settings, const Sources& sources,
+                             std::shared_ptr<const WebhookSigner> signer)
+    : settings_(settings),
+      subscriber_("webhook-" + settings.name),
+      sources_(sources),
+      signer_(std::move(signer)) {
+  const auto cursor = sources_.cursors->attach(subscriber_, latest_place(sources_.journal));
+  if (!cursor) throw std::runtime_error(cursor.error().to_text());
+  load();
+  client_ = std::make_unique<HttpClient>(client_options(settings_));
+  thread_ = std::thread(&WebhookSender::run, this);
+}
+
+WebhookSender::~WebhookSender() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+  client_->stop();
+}
+
+void WebhookSender::load() {
+  auto stored = sources_.store->read(settings_.name);
+  if (!stored) throw std::runtime_error(stored.error().to_text());
+  for (Delivery& delivery : *stored) {
+    if (delivery.state == DeliveryState::waiting) {
+      add(std::move(delivery), true);
+    } else {
+      given_up_.insert(delivery.id);
+    }
+  }
+}
+
+void WebhookSender::ask(Wish wish, const EventId& id) {
+  {
+    const std::lock_guard lock(mutex_);
+    wishes_.emplace_back(wish, id);
+  }
+  wake_.notify_one();
+}
+
+void WebhookSender::add_to(SubscriberMetrics& metrics) const {
+  metrics.delivered = delivered_.load(std::memory_order_relaxed);
+  metrics.failed = failed_.load(std::memory_order_relaxed);
+  metrics.waiting = waiting_.load(std::memory_order_relaxed);
+}
+
+void WebhookSender::take_over(std::shared_ptr<const WebhookSigner> signer) {
+  const std::lock_guard lock(mutex_);
+  signer_ = std::move(signer);
+}
+
+void WebhookSender::run() {
+  begin_thread("webhook", Urgency::background);
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) break;
+    }
+    grant_wishes();
+    take_results();
+    if (sources_.cursors->get(subscriber_).state == SubscriberState::active && wall_ms() >= quiet_until_ms_) {
+      take_events();
+      send_due();
+    }
+    note(false);
+    waiting_.store(open_.size() - flying_, std::memory_order_relaxed);
+    sleep();
+  }
+  take_results();
+  note(true);
+}
+
+void WebhookSender::sleep() {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, std::chrono::milliseconds(kPollMs),
+                 [this] { return stopping_ || !results_.empty() || !wishes_.empty(); });
+}
+
+void WebhookSender::lose(const std::string& why) {
+  log_error("webhook " + settings_.name + " is lost: " + why + "; make it begin anew");
+  reader_ = nullptr;
+  if (auto set = sources_.cursors->set_state(subscriber_, SubscriberState::lost); !set)
+    log_error("webhook " + settings_.name + ": " + set.error().to_text());
+}
+
+void WebhookSender::begin_reading() {
+  reader_ = std::make_unique<EventReader>(sources_.journal);
+  const auto sought = reader_->seek(sources_.cursors->get(subscriber_).after);
+  if (sought) return;
+  if (sought.error().is(Errc::not_found)) return lose("events that it has not seen are not kept any more");
+  log_error("webhook " + settings_.name + ": " + sought.error().to_text());
+  reader_ = nullptr;
+  quiet_until_ms_ = wall_ms() + kAfterErrorMs;
+}
+
+bool WebhookSender::wants(const Event& event) const {
+  const auto& types = settings_.events;
+  return types.empty() || std::find(types.begin(), types.end(), to_text(event.type)) != types.end();
+}
+
+void WebhookSender::take_events() {
+  if (!reader_) begin_reading();
+  while (reader_ && open_.size() < kMaxOpen) {
+    auto next = reader_->next();
+    if (!next) {
+      const bool gone = next.error().is(Errc::not_found);
+      if (gone) return lose("events that it has not seen are not kept any more");
+      log_error("webhook " + settings_.name + ": " + next.error().to_text());
+      reader_ = nullptr;
+      quiet_until_ms_ = wall_ms() + kAfterErrorMs;
+      return;
+    }
+    if (*next == nullptr) return;
+    const Event& event = **next;
+    read_wall_ms_ = reader_->wall_ms();
+    if (!wants(event) || open_.contains(event.id) || given_up_.contains(event.id)) continue;
+    Delivery delivery;
+    delivery.id = event.id;
+    delivery.key = ordering_key(event);
+    delivery.type = to_text(event.type);
+    delivery.body = event_json(event);
+    add(std::move(delivery), false);
+  }
+}
+
+void WebhookSender::add(Delivery delivery, bool kept) {
+  const EventId id = delivery.id;
+  auto& line = lines_[delivery.key];
+  const auto place = std::lower_bound(line.begin(), line.end(), id);
+  const bool first = place == line.begin();
+  if (first && !line.empty()) due_.erase({open_.at(line.front()).delivery.next_ms, line.front()});
+  line.insert(place, id);
+  if (first) due_.insert({delivery.next_ms, id});
+  open_[id] = {std::move(delivery), kept, false, wall_ms()};
+}
+
+void WebhookSender::send_due() {
+  const std::int64_t now = wall_ms();
+  while (!due_.empty() && due_.begin()->first <= now && flying_ < settings_.concurrency) {
+    const EventId id = due_.begin()->second;
+    due_.erase(due_.begin());
+    send(open_.at(id));
+  }
+}
+
+void WebhookSender::send(Open& open) {
+  Delivery& delivery = open.delivery;
+  const EventId id = delivery.id;
+  const std::string name = id.to_text();
+  const std::int64_t now = wall_ms();
+  const std::string timestamp = std::to_string(now / 1000);
+  std::shared_ptr<const WebhookSigner> signer;
+  {
+    const std::lock_guard lock(mutex_);
+    signer = signer_;
+  }
+  HttpCall call;
+  call.method = "POST";
+  call.url = settings_.url;
+  call.headers = {{"Content-Type", "application/json"},
+                  {"webhook-id", name},
+                  {"webhook-timestamp", timestamp},
+                  {"webhook-signature", signer->sign(name, timestamp, delivery.body)}};
+  call.body = delivery.body;
+  if (delivery.first_ms == 0) delivery.first_ms = now;
+  open.flying = true;
+  ++flying_;
+  const bool submitted = client_->submit(std::move(call), [this, id](HttpAnswer&& answer) {
+    {
+      const std::lock_guard lock(mutex_);
+      results_.push_back({id, std::move(answer)});
+    }
+    wake_.notify_one();
+  });
+  if (submitted) return;
+  open.flying = false;
+  --flying_;
+  due_.insert({delivery.next_ms, id});
+  quiet_until_ms_ = now + kPollMs;
+}
+
+void WebhookSender::take_results() {
+  std::vector<Result> results;
+  {
+    const std::lock_guard lock(mutex_);
+    results.swap(results_);
+  }
+  for (const Result& result : results) {
+    Open& open = open_.at(result.id);
+    open.flying = false;
+    --flying_;
+    take_result(open, result.answer);
+  }
+}
+
+void WebhookSender::take_result(Open& open, const HttpAnswer& answer) {
+  const bool answered = answer.kind == HttpAnswer::Kind::answered;
+  ++open.delivery.attempts;
+  if (answered && answer.status >= 200 && answer.status < 300) {
+    delivered_.fetch_add(1, std::memory_order_relaxed);
+    if (open.kept) done_.push_back(open.delivery.id);
+    return finish(open.delivery.id);
+  }
+  failed_.fetch_add(1, std::memory_order_relaxed);
+  open.delivery.last_status = answered ? answer.status : 0;
+  open.delivery.last_error = answered ? "answered " + std::to_string(answer.status) : answer.error;
+  if (answered && answer.status == 410) {
+    log_warning("webhook " + settings_.name + " is switched off: its endpoint answered 410");
+    if (auto set = sources_.cursors->set_state(subscriber_, SubscriberState::off); !set)
+      log_error("webhook " + settings_.name + ": " + set.error().to_text());
+  }
+  try_later(open, answer);
+}
+
+void WebhookSender::try_later(Open& open, const HttpAnswer& answer) {
+  Delivery& delivery = open.delivery;
+  const EventId id = delivery.id;
+  const std::size_t attempt = delivery.attempts - 1;
+  if (attempt >= settings_.retries_ms.size()) {
+    log_warning("webhook " + settings_.name + ": " + id.to_text() + " is given up after " +
+                std::to_string(delivery.attempts) + " attempts: " + log_safe(delivery.last_error));
+    delivery.state = DeliveryState::dead;
+    dead_.push_back(delivery);
+    given_up_.insert(id);
+    return finish(id);
+  }
+  delivery.next_ms = wall_ms() + std::max(with_jitter(settings_.retries_ms[attempt]), retry_after_ms(answer));
+  changed_.insert(id);
+  due_.insert({delivery.next_ms, id});
+}
+
+void WebhookSender::finish(const EventId& id) {
+  const auto found = open_.find(id);
+  const auto line = lines_.find(found->second.delivery.key);
+  line->second.erase(std::find(line->second.begin(), line->second.end(), id));
+  changed_.erase(id);
+  open_.erase(found);
+  if (line->second.empty()) {
+    lines_.erase(line);
+  } else if (const EventId& next = line->second.front(); !open_.at(next).flying) {
+    due_.insert({open_.at(next).delivery.next_ms, next});
+  }
+}
+
+// First what waits and what is done goes to the store; then the cursor moves past all of that.
+void WebhookSender::note(bool all) {
+  const std::int64_t now = wall_ms();
+  if (!reader_ && changed_.empty() && done_.empty() && dead_.empty()) return;
+  if (!all && now - noted_ms_ < kNoteMs) return;
+  noted_ms_ = now;
+  for (const auto& [id, open] : open_) {
+    if (open.kept) continue;
+    // Behind one that failed it waits long.
+    const bool held_up = open_.at(lines_.at(open.delivery.key).front()).delivery.attempts > 0;
+    if (held_up || now - open.read_ms >= kKeptAfterMs) changed_.insert(id);
+  }
+  if (!changed_.empty() || !done_.empty() || !dead_.empty()) {
+    std::vector<Delivery> kept = dead_;
+    for (const EventId& id : changed_) kept.push_back(open_.at(id).delivery);
+    if (auto written = sources_.store->write(settings_.name, kept, done_); !written) {
+      log_error("webhook " + settings_.name + ": " + written.error().to_text());
+      quiet_until_ms_ = now + kAfterErrorMs;
+      return;
+    }
+    for (const EventId& id : changed_) open_.at(id).kept = true;
+    changed_.clear();
+    done_.clear();
+    dead_.clear();
+  }
+  if (!reader_) return;
+  EventId place = reader_->resume_point();
+  std::int64_t place_ms = read_wall_ms_ == 0 ? now : read_wall_ms_;
+  for (const auto& [id, open] : open_) {
+    if (open.kept) continue;
+    place = before(id);
+    place_ms = std::min(place_ms, open.read_ms);
+    break;
+  }
+  if (auto moved = sources_.cursors->advance(subscriber_, place, place_ms); !moved)
+    log_error("webhook " + settings_.name + ": " + moved.error().to_text());
+}
+
+void WebhookSender::grant_wishes() {
+  std::vector<std::pair<Wish, EventId>> wishes;
+  {
+    const std::lock_guard lock(mutex_);
+    wishes.swap(wishes_);
+  }
+  for (const auto& [wish, id] : wishes) {
+    StorageResult<void> done;
+    if (wish == Wish::pause) {
+      done = sources_.cursors->set_state(subscriber_, SubscriberState::paused);
+    } else if (wish == Wish::resume) {
+      done = sources_.cursors->set_state(subscriber_, SubscriberState::active);
+    } else if (wish == Wish::restart) {
+      JournalFollower oldest(*sources_.journal.files, sources_.journal.options);
+      done = oldest.seek_oldest();
+      const EventId first{static_cast<std::uint32_t>(oldest.segment()), 0, 0, 0};
+      if (done) done = sources_.cursors->restart(subscriber_, first, wall_ms());
+      reader_ = nullptr;
+    } else {
+      note(true);
+      auto stored = sources_.store->read(settings_.name);
+      if (!stored) {
+        done = stored.error();
+      } else {
+        for (Delivery& delivery : *stored) {
+          if (delivery.state != DeliveryState::dead || (!id.is_nil() && delivery.id != id)) continue;
+          delivery.state = DeliveryState::waiting;
+          delivery.attempts = 0;
+          delivery.next_ms = 0;
+          given_up_.erase(delivery.id);
+          changed_.insert(delivery.id);
+          add(std::move(delivery), true);
+        }
+      }
+    }
+    if (!done) log_error("webhook " + settings_.name + ": " + done.error().to_text());
+  }
+}
+
+}  // namespace recharge

@@ -1,0 +1,30 @@
+// Purpose: the endpoints that are told of events. Lifetime: as Settings. Units: in the names.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "server/secret_source.h"
+
+namespace recharge {
+
+class SettingsReader;
+
+struct WebhookSettings {
+  std::string name;
+  std::string url;      // http or https
+  SecretSource secret;  // lines of whsec_… (v1) and whsk_… (v1a); several while they are exchanged
+  std::vector<std::string> events;  // types; empty: all
+  std::int64_t timeout_ms = 10'000;
+  unsigned concurrency = 8;
+  // After each failed attempt, how long until the next; after the last of them an event is given up.
+  std::vector<std::int64_t> retries_ms = {5'000,      300'000,    1'800'000, 7'200'000,
+                                          18'000'000, 36'000'000, 23'100'000};
+  bool allow_private = false;  // loopback, private and link-local addresses, too
+};
+
+std::vector<WebhookSettings> read_webhooks(SettingsReader& reader);
+
+}  // namespace recharge

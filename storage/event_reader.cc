@@ -1,0 +1,96 @@
+#include "storage/event_reader.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace recharge {
+namespace {
+
+EventId place_of(std::uint64_t segment, std::uint64_t offset) noexcept {
+  RECHARGE_STORAGE_INVARIANT(segment <= UINT32_MAX && offset / kSectorBytes <= UINT32_MAX);
+  return {static_cast<std::uint32_t>(segment), static_cast<std::uint32_t>(offset / kSectorBytes), 0, 0};
+}
+
+}  // namespace
+
+EventReader::EventReader(const EventJournal& journal)
+    : journal_(journal), follower_(*journal.files, journal.options) {}
+
+StorageResult<void> EventReader::seek(const EventId& after) {
+  group_ = nullptr;
+  record_ = event_ = 0;
+  events_.clear();
+  after_ = after;
+  if (after.is_nil()) return follower_.seek_oldest();
+  const JournalPosition end = journal_.durable_end();
+  const std::uint64_t segment = after.segment;
+  const std::uint64_t offset = std::uint64_t{after.sector} * kSectorBytes;
+  follower_.seek(segment, offset);
+  const auto place = std::tie(segment, offset);
+  const auto last = std::tie(end.segment, end.offset);
+  if (place > last || (place == last && after != place_of(segment, offset))) {
+    return StorageError{Errc::out_of_range, segment_path(journal_.options.directory, segment), offset,
+                        "no event was written there yet"};
+  }
+  if (place == last) return {};
+  auto group = follower_.next(end);
+  if (!group) return group.error();
+  group_ = *group;
+  return {};
+}
+
+// False: the group has no more.
+StorageResult<bool> EventReader::take_record() {
+  if (group_ == nullptr || record_ == group_->records.size()) return false;
+  RECHARGE_STORAGE_INVARIANT(group_->records.size() <= UINT16_MAX);
+  if (auto decoded = decode_record(group_->records[record_], decoded_); !decoded) {
+    return StorageError{decoded.error(), segment_path(journal_.options.directory, group_->segment),
+                        group_->offset, "a record cannot be read"};
+  }
+  EventId place = place_of(group_->segment, group_->offset);
+  place.record = static_cast<std::uint16_t>(record_);
+  ++record_;
+  events_.clear();
+  event_ = 0;
+  events_of(decoded_, place, events_);
+  return true;
+}
+
+StorageResult<const Event*> EventReader::next() {
+  for (;;) {
+    while (event_ < events_.size()) {
+      const Event& event = events_[event_++];
+      if (event.id > after_) {
+        after_ = event.id;
+        return &event;
+      }
+    }
+    auto taken = take_record();
+    if (!taken) return taken.error();
+    if (*taken) continue;
+    auto group = follower_.next(journal_.durable_end());
+    if (!group) return group.error();
+    if (*group == nullptr) return static_cast<const Event*>(nullptr);
+    group_ = *group;
+    record_ = 0;
+  }
+}
+
+EventId EventReader::resume_point() const noexcept {
+  const bool finished = event_ == events_.size() && (group_ == nullptr || record_ == group_->records.size());
+  return finished ? std::max(after_, place_of(follower_.segment(), follower_.offset())) : after_;
+}
+
+EventId latest_place(const EventJournal& journal) {
+  const JournalPosition end = journal.durable_end();
+  return place_of(end.segment, end.offset);
+}
+
+std::uint64_t bytes_behind(const EventJournal& journal, const EventId& place, std::uint64_t segment_bytes) {
+  const JournalPosition end = journal.durable_end();
+  const std::uint64_t at = place.segment * segment_bytes + std::uint64_t{place.sector} * kSectorBytes;
+  const std::uint64_t last = end.segment * segment_bytes + end.offset;
+  return last > at ? last - at : 0;
+}
+
+}  // namespace recharge

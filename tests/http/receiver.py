@@ -1,0 +1,52 @@
+"""An endpoint for webhooks: keeps what it was sent, answers as it is told to."""
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Receiver:
+    """answer(event, attempt) -> status, or (status, headers). attempt counts from 1 for each event id."""
+
+    def __init__(self, answer=lambda event, attempt: 204):
+        self.answer, self.calls, self.attempts, self.lock = answer, [], {}, threading.Lock()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                event = json.loads(body)
+                with receiver.lock:
+                    attempt = receiver.attempts[event["id"]] = receiver.attempts.get(event["id"], 0) + 1
+                answer = receiver.answer(event, attempt)
+                status, headers = answer if isinstance(answer, tuple) else (answer, {})
+                with receiver.lock:
+                    receiver.calls.append((status, event, body, {n.lower(): v for n, v in self.headers.items()}))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def taken(self):
+        """Events answered with 2xx, in the order of the answers, each once."""
+        with self.lock:
+            calls = list(self.calls)
+        found = {}
+        for status, event, _, _ in calls:
+            if 200 <= status < 300:
+                found.setdefault(event["id"], event)
+        return list(found.values())
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
