@@ -198,7 +198,11 @@ void WebhookSender::add(Delivery delivery, bool kept) {
 
 void WebhookSender::send_due() {
   const std::int64_t now = wall_ms();
-  while (!due_.empty() && due_.begin()->first <= now && flying_ < settings_.concurrency) {
+  // Where everything fails, one at a time is enough, ever more rarely: a dead endpoint costs next to nothing.
+  const bool all_fail = streak_ >= settings_.concurrency;
+  if (all_fail && (flying_ > 0 || now < probe_ms_)) return;
+  const std::size_t at_once = all_fail ? 1 : settings_.concurrency;
+  while (!due_.empty() && due_.begin()->first <= now && flying_ < at_once) {
     const EventId id = due_.begin()->second;
     due_.erase(due_.begin());
     send(open_.at(id));
@@ -260,10 +264,14 @@ void WebhookSender::take_result(Open& open, const HttpAnswer& answer) {
   ++open.delivery.attempts;
   if (answered && answer.status >= 200 && answer.status < 300) {
     delivered_.fetch_add(1, std::memory_order_relaxed);
+    streak_ = 0;
     if (open.kept) done_.push_back(open.delivery.id);
     return finish(open.delivery.id);
   }
   failed_.fetch_add(1, std::memory_order_relaxed);
+  ++streak_;
+  const unsigned beyond = streak_ > settings_.concurrency ? streak_ - settings_.concurrency : 0;
+  probe_ms_ = wall_ms() + std::min(kLongestProbeMs, std::int64_t{250} << std::min(beyond, 10U));
   open.delivery.last_status = answered ? answer.status : 0;
   open.delivery.last_error = answered ? "answered " + std::to_string(answer.status) : answer.error;
   if (answered && answer.status == 410) {
@@ -312,6 +320,7 @@ void WebhookSender::note(bool all) {
   noted_ms_ = now;
   for (const auto& [id, open] : open_) {
     if (open.kept) continue;
+    if (!all && changed_.size() >= kNotedAtOnce) break;
     // Behind one that failed it waits long.
     const bool held_up = open_.at(lines_.at(open.delivery.key).front()).delivery.attempts > 0;
     if (held_up || now - open.read_ms >= kKeptAfterMs) changed_.insert(id);

@@ -30,9 +30,11 @@ namespace recharge {
 
 class WebhookSender {
  public:
-  static constexpr std::size_t kMaxOpen = 4096;  // events read and not done with; beyond, it waits
-  static constexpr std::int64_t kPollMs = 10;    // how often the journal is looked at
-  static constexpr std::int64_t kNoteMs = 250;   // how often the cursor moves
+  static constexpr std::size_t kMaxOpen = 4096;     // events read and not done with; beyond, it waits
+  static constexpr std::int64_t kPollMs = 10;       // how often the journal is looked at
+  static constexpr std::int64_t kNoteMs = 250;      // how often the cursor moves
+  static constexpr std::size_t kNotedAtOnce = 256;  // into the store: a big transaction holds up the journal
+  static constexpr std::int64_t kLongestProbeMs = 60'000;
   static constexpr std::int64_t kKeptAfterMs =
       2000;  // what is not delivered by then does not hold the cursor
 
@@ -103,6 +105,8 @@ class WebhookSender {
   std::int64_t noted_ms_ = 0;
   std::int64_t read_wall_ms_ = 0;
   std::int64_t quiet_until_ms_ = 0;  // after an error of the journal or the store
+  unsigned streak_ = 0;              // failures since the last success
+  std::int64_t probe_ms_ = 0;        // while all fail: when to try one again
 
   std::atomic<std::uint64_t> delivered_{0};
   std::atomic<std::uint64_t> failed_{0};
