@@ -46,6 +46,16 @@ std::string order_content(const OrderId& order_id) {
   return JsonMembers().text("out_trade_no", order_id.to_hex()).str();
 }
 
+JsonMembers payment_of(const RefundStart& refund) {
+  JsonMembers content;
+  if (refund.order_id.is_nil()) {
+    content.text("trade_no", refund.transaction_id);
+  } else {
+    content.text("out_trade_no", refund.order_id.to_hex());
+  }
+  return content;
+}
+
 }  // namespace
 
 AlipayCalls::AlipayCalls(const AlipayCaller& caller) : caller_(caller) {
@@ -113,15 +123,14 @@ GatewayRequest AlipayCalls::close(const OrderId& order_id, Time now) const {
 }
 
 GatewayRequest AlipayCalls::refund(const RefundStart& refund, Time now) const {
-  JsonMembers content;
-  content.text("out_trade_no", refund.order_id.to_hex()).text("refund_amount", to_text(refund.amount));
+  JsonMembers content = payment_of(refund);
+  content.text("refund_amount", to_text(refund.amount));
   content.text("out_request_no", refund_number(refund.order_id, refund.refund_id));
   return call(kRefund, content.str(), {}, now);
 }
 
 GatewayRequest AlipayCalls::query_refund(const RefundStart& refund, Time now) const {
-  JsonMembers content;
-  content.text("out_trade_no", refund.order_id.to_hex());
+  JsonMembers content = payment_of(refund);
   content.text("out_request_no", refund_number(refund.order_id, refund.refund_id));
   return call(kQueryRefund, content.str(), {}, now);
 }
@@ -164,6 +173,14 @@ std::optional<JsonObject> AlipayCalls::open(const GatewayReply& reply, std::stri
 bool AlipayCalls::is_of(const JsonObject& object, const OrderId& order_id, CallAnswer& answer) const {
   if (read_text(object, "out_trade_no") == order_id.to_hex()) return true;
   set(answer, Kind::unknown, "of another order");
+  return false;
+}
+
+bool AlipayCalls::is_of_payment(const JsonObject& object, const RefundStart& refund,
+                                CallAnswer& answer) const {
+  if (!refund.order_id.is_nil()) return is_of(object, refund.order_id, answer);
+  if (read_text(object, "trade_no") == refund.transaction_id) return true;
+  set(answer, Kind::unknown, "of another payment");
   return false;
 }
 
@@ -211,10 +228,10 @@ CallAnswer AlipayCalls::read_close(const GatewayReply& reply, const OrderId& ord
   return answer;
 }
 
-RefundAnswer AlipayCalls::read_refund(const GatewayReply& reply, const OrderId& order_id) {
+RefundAnswer AlipayCalls::read_refund(const GatewayReply& reply, const RefundStart& refund) {
   RefundAnswer answer;
   const auto object = open(reply, kRefund, answer);
-  if (!object || !is_of(*object, order_id, answer)) return answer;
+  if (!object || !is_of_payment(*object, refund, answer)) return answer;
   if (read_text(*object, "fund_change") == "Y") {
     answer.state = RefundAnswer::State::succeeded;
   } else {
@@ -236,7 +253,7 @@ RefundAnswer AlipayCalls::read_query_refund(const GatewayReply& reply, const Ref
     answer.state = RefundAnswer::State::not_found;
     return answer;
   }
-  if (!is_of(*object, refund.order_id, answer)) return answer;
+  if (!is_of_payment(*object, refund, answer)) return answer;
   if (number != refund_number(refund.order_id, refund.refund_id)) {
     set(answer, Kind::unknown, "of another refund");
   } else if (read_text(*object, "refund_status") == "REFUND_SUCCESS") {

@@ -34,7 +34,7 @@ class AlipayCalls {
   QueryAnswer read_query(const GatewayReply& reply, const OrderId& order_id);
   CallAnswer read_close(const GatewayReply& reply, const OrderId& order_id);
   // fund_change=N says that nothing moved this time: unknown, and to be asked for.
-  RefundAnswer read_refund(const GatewayReply& reply, const OrderId& order_id);
+  RefundAnswer read_refund(const GatewayReply& reply, const RefundStart& refund);
   RefundAnswer read_query_refund(const GatewayReply& reply, const RefundStart& refund);
 
  private:
@@ -46,6 +46,7 @@ class AlipayCalls {
   // The verified inner object. None: the answer says why.
   std::optional<JsonObject> open(const GatewayReply& reply, std::string_view method, CallAnswer& answer);
   bool is_of(const JsonObject& object, const OrderId& order_id, CallAnswer& answer) const;
+  bool is_of_payment(const JsonObject& object, const RefundStart& refund, CallAnswer& answer) const;
 
   AlipayCaller caller_;
   std::vector<RsaVerifier> verifiers_;

@@ -58,6 +58,7 @@ struct Applier {
 
   void operator()(const RefundRecorded& fact) noexcept { sink.put(fact.refund); }
   void operator()(const DebitRecorded& fact) noexcept { sink.put(fact.debit); }
+  void operator()(const GatewayWorkChanged& fact) noexcept { sink.put(fact.work); }
 
  private:
   void set_balance(const LedgerAccount& account, Money balance, const Transfer& transfer) noexcept {

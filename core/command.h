@@ -9,6 +9,7 @@
 #include <string_view>
 #include <variant>
 
+#include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
 #include "core/order.h"
@@ -55,7 +56,16 @@ struct SimulatePayment {
   Account only_account = {};
 };
 
-enum class LatePolicy : std::uint8_t { review = 0, credit = 1, refund = 2 };
+// What becomes of a payment that does not fit its order.
+enum class PaymentPolicy : std::uint8_t { review = 0, credit = 1, refund = 2 };
+
+struct PaymentPolicies {
+  PaymentPolicy late = PaymentPolicy::review;
+  PaymentPolicy duplicate = PaymentPolicy::review;
+  PaymentPolicy over = PaymentPolicy::review;   // more than the order's amount
+  PaymentPolicy under = PaymentPolicy::review;  // less
+  friend bool operator==(const PaymentPolicies&, const PaymentPolicies&) noexcept = default;
+};
 
 // A callback whose signature was verified, or a verified answer of a gateway.
 struct ReportPayment {
@@ -68,7 +78,7 @@ struct ReportPayment {
   std::optional<Time> sent_at;    // signed time of this sending; none: not checked
   std::int64_t tolerance_ms = 0;  // zero switches the check off
   std::optional<Time> paid_at;    // signed payment time; none: the time of arrival decides
-  LatePolicy late_policy = LatePolicy::review;
+  PaymentPolicies policies;
   ExceptionId exception_id;  // fresh, with the shard that the order id or reference names
   Currency currency;
   std::uint32_t merchant = 0;
@@ -95,7 +105,7 @@ struct RequestRefund {
   OrderId order_id;
   RefundId refund_id;
   std::optional<Money> amount;  // none: the rest
-  bool settle_now = true;       // the gateway needs no call of its own
+  bool settle_now = true;       // where its gateway needs no call for it
   Account only_account = {};
 };
 
@@ -121,6 +131,35 @@ struct ResolveException {
   Note note;
 };
 
+// A payment is about to be started at a gateway: the order is bound to it.
+struct StartPayment {
+  OrderId order_id;
+  GatewayName gateway;  // empty: the one that the order is bound to
+  PayMethod method = PayMethod::qr;
+  Account only_account = {};
+};
+
+// What the gateway answered to it.
+struct NotePaymentStart {
+  OrderId order_id;
+  PayMethod method = PayMethod::qr;
+  PayText pay_text;
+  Time pay_text_until;
+  TransactionId gateway_id;
+};
+
+// Nothing more can come of it at the gateway.
+struct EndPayment {
+  OrderId order_id;
+  PayMethod method = PayMethod::qr;
+};
+
+// The refund of a payment that was kept was carried out, or refused for good.
+struct SettleExceptionRefund {
+  ExceptionId exception_id;
+  bool succeeded = true;
+};
+
 // Reads. What they show is durable before they are answered; an overdue order that they touch is expired
 // first.
 struct ReadOrder {
@@ -130,6 +169,9 @@ struct ReadOrder {
 struct ExplainOrder {
   OrderId order_id;
   Account only_account = {};
+};
+struct ReadGatewayWork {
+  GatewayWorkKey key;
 };
 struct ReadBalance {
   Account account;
@@ -154,9 +196,10 @@ struct ListExceptions {
 
 // Changes come first: their index is stored in the journal and never changes.
 using Command = std::variant<PlaceOrder, SimulatePayment, ReportPayment, CloseOrder, ExpireOrder,
-                             RequestRefund, SettleRefund, SpendBalance, ResolveException, ReadOrder,
-                             ExplainOrder, ReadBalance, ListOrders, ListEntries, ListExceptions>;
-constexpr std::size_t kChangeCommands = 9;
+                             RequestRefund, SettleRefund, SpendBalance, ResolveException, StartPayment,
+                             NotePaymentStart, EndPayment, SettleExceptionRefund, ReadOrder, ExplainOrder,
+                             ReadBalance, ListOrders, ListEntries, ListExceptions, ReadGatewayWork>;
+constexpr std::size_t kChangeCommands = 13;
 
 constexpr bool is_change(const Command& command) noexcept { return command.index() < kChangeCommands; }
 

@@ -128,10 +128,22 @@ bool Decider::settle_exception(const PaymentException& exception, ExceptionActio
           post(TransferKind::exception_credited, suspense, user(), amount, exception.order_id, transaction);
       break;
     case ExceptionAction::refund:
-      posted =
-          post(TransferKind::exception_returned, suspense, in_transit, amount, exception.order_id,
-               transaction) &&
-          post(TransferKind::refund_settled, in_transit, clearing, amount, exception.order_id, transaction);
+      posted = post(TransferKind::exception_returned, suspense, in_transit, amount, exception.order_id,
+                    transaction);
+      if (!posted) return false;
+      if (refunds_by_call(exception.evidence_scheme)) {
+        GatewayWork work;
+        work.key = GatewayWorkKey::of_exception(exception.id);
+        work.gateway = exception.gateway;
+        work.started_at = now();
+        work.transaction_id = transaction;
+        work.refund_id = refund_id_of(exception.id);
+        work.amount = work.total = amount;
+        facts_.emplace_back(GatewayWorkChanged{work});
+      } else {
+        posted =
+            post(TransferKind::refund_settled, in_transit, clearing, amount, exception.order_id, transaction);
+      }
       break;
     case ExceptionAction::dismiss:
     case ExceptionAction::superseded:

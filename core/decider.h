@@ -34,6 +34,10 @@ class Decider {
   void operator()(const SettleRefund& command);
   void operator()(const SpendBalance& command);
   void operator()(const ResolveException& command);
+  void operator()(const StartPayment& command);
+  void operator()(const NotePaymentStart& command);
+  void operator()(const EndPayment& command);
+  void operator()(const SettleExceptionRefund& command);
   template <class Read>
   void operator()(const Read&) {
     RECHARGE_CHECK(!"a read is no change");
@@ -59,6 +63,7 @@ class Decider {
   void report_success(const ReportPayment& command);
   void report_failure(const ReportPayment& command);
   void report_late(const ReportPayment& command);
+  void keep_by(PaymentPolicy policy, const ReportPayment& command, ExceptionKind kind);
   void credit_order(const ReportPayment& command);
   void keep(const ReportPayment& command, ExceptionKind kind, OutcomeCode code);
   const PaymentException* kept_as(ExceptionKind kind, const ReportPayment& command) const noexcept;
@@ -67,6 +72,12 @@ class Decider {
   bool was_kept(const ReportPayment& command) const noexcept;
   [[nodiscard]] bool supersede(std::initializer_list<ExceptionKind> kinds, const ReportPayment& command);
   void settle(Refund refund, bool succeeded);
+  void reopen(PaymentException exception);
+  void end_work() noexcept;
+  void show_work(OutcomeCode code, const GatewayWork& work) {
+    outcome_.code = code;
+    outcome_.shown = GatewayWorkAndOrder{work, order_};
+  }
   GatewayName gateway_of(const ReportPayment& command) const noexcept;
   OrderChanged order_change(OrderEvent event, OrderStatus status) noexcept;
   void take_evidence(OrderChanged& change, const ReportPayment& command) noexcept;

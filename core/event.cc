@@ -35,6 +35,7 @@ std::optional<EventType> type_of(OrderEvent event) noexcept {
     case OrderEvent::refund_released:
       return EventType::refund_failed;
     case OrderEvent::exception_kept:
+    case OrderEvent::payment_started:  // nothing of it is paid yet
       break;
   }
   return std::nullopt;
@@ -105,7 +106,8 @@ class Teller {
 
   void tell(const ExceptionResolved& fact) {
     if (fact.exception.gateway.empty()) return;  // of version 1
-    Event& event = add(EventType::exception_resolved, fact.exception.account);
+    const auto type = fact.exception.is_open() ? EventType::exception_opened : EventType::exception_resolved;
+    Event& event = add(type, fact.exception.account);
     event.detail = fact.exception;
     event.order = order_after(fact.exception.order_id);
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <variant>
 
+#include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
 #include "core/order.h"
@@ -31,6 +32,7 @@ enum class OrderEvent : std::uint8_t {
   refund_settled = 6,
   refund_released = 7,
   exception_kept = 8,
+  payment_started = 9,  // at a gateway
 };
 
 // Which members of OrderChanged hold a new result. Stored as a byte.
@@ -88,7 +90,7 @@ struct ExceptionOpened {
 };
 
 // The exception as it is from then on; in records of version 1 only its id, kind, action, resolved_at and
-// note.
+// note. Action none: it is open again, for its refund was refused.
 struct ExceptionResolved {
   PaymentException exception;
   std::uint64_t open_after = 0;
@@ -102,9 +104,14 @@ struct DebitRecorded {
   Debit debit;
 };
 
+// The work as it is from then on; ended: there is none any more.
+struct GatewayWorkChanged {
+  GatewayWork work;
+};
+
 // The index is stored in the journal and never changes.
 using Fact = std::variant<OrderPlaced, OrderChanged, TransferPosted, ExceptionOpened, ExceptionResolved,
-                          RefundRecorded, DebitRecorded>;
+                          RefundRecorded, DebitRecorded, GatewayWorkChanged>;
 
 // The most that one command can change: an expiry, two exceptions booked back, a credit.
 constexpr std::size_t kMaxFacts = 12;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/gateway_work.h"
 #include "core/money.h"
 #include "core/names.h"
 #include "core/time.h"
@@ -32,9 +33,6 @@ struct GatewayReply {
   std::string body;
 };
 
-// How a payer pays: a code to scan, or a page of the gateway on the phone.
-enum class PayMethod : std::uint8_t { qr, h5 };
-
 struct PaymentStart {
   OrderId order_id;
   Money amount;
@@ -45,7 +43,7 @@ struct PaymentStart {
 };
 
 struct RefundStart {
-  OrderId order_id;
+  OrderId order_id;                 // nil: the payment is named by its transaction alone
   std::string_view transaction_id;  // the gateway's
   RefundId refund_id;               // the same for every try: never refunded twice
   Money amount;

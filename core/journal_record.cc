@@ -13,6 +13,25 @@ static_assert(sizeof(Fact) < kMaxFactBytes);
 template <class T, class U>
 concept Is = std::is_same_v<std::remove_const_t<T>, U>;
 
+// Two bits each; the lowest alone in the first records.
+template <class A, class T>
+void policy_fields(A& archive, T& policies) noexcept {
+  const std::array all = {&policies.late, &policies.duplicate, &policies.over, &policies.under};
+  std::uint8_t bits = 0;
+  if constexpr (!A::kReads) {
+    for (unsigned i = 0; i < 4; ++i)
+      bits = static_cast<std::uint8_t>(bits | static_cast<unsigned>(*all[i]) << (2 * i));
+  }
+  field(archive, bits);
+  if constexpr (A::kReads) {
+    for (unsigned i = 0; i < 4; ++i) {
+      const unsigned value = bits >> (2 * i) & 3U;
+      if (value > static_cast<unsigned>(PaymentPolicy::refund)) archive.fail();
+      *all[i] = static_cast<PaymentPolicy>(value);
+    }
+  }
+}
+
 template <class A, Is<PlaceOrder> T>
 void fields(A& archive, T& command) noexcept {
   field(archive, command.order_id);
@@ -59,7 +78,7 @@ void fields(A& archive, T& command) noexcept {
   optional_field(archive, command.sent_at);
   field(archive, command.tolerance_ms);
   optional_field(archive, command.paid_at);
-  enumerated(archive, command.late_policy, LatePolicy::refund);
+  policy_fields(archive, command.policies);
   field(archive, command.currency);
   field(archive, command.merchant);
   enumerated(archive, command.scheme, kLastSignatureScheme);
@@ -104,6 +123,34 @@ void fields(A& archive, T& command) noexcept {
   field(archive, command.exception_id);
   enumerated(archive, command.action, ExceptionAction::dismiss);
   field(archive, command.note);
+}
+
+template <class A, Is<StartPayment> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.order_id);
+  field(archive, command.gateway);
+  enumerated(archive, command.method, PayMethod::intent);
+}
+
+template <class A, Is<NotePaymentStart> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.order_id);
+  enumerated(archive, command.method, PayMethod::intent);
+  field(archive, command.pay_text);
+  field(archive, command.pay_text_until);
+  field(archive, command.gateway_id);
+}
+
+template <class A, Is<EndPayment> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.order_id);
+  enumerated(archive, command.method, PayMethod::intent);
+}
+
+template <class A, Is<SettleExceptionRefund> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.exception_id);
+  field(archive, command.succeeded);
 }
 
 // What facts share with the command of their record is not written twice.
@@ -182,7 +229,7 @@ void whole_fields(A& archive, T& fact, const Known& known) noexcept {
 template <class A, Is<OrderChanged> T>
 void fact_fields(A& archive, T& fact, const Known& known) noexcept {
   field_known(archive, fact.order_id, known.order_id);
-  enumerated(archive, fact.event, OrderEvent::exception_kept);
+  enumerated(archive, fact.event, OrderEvent::payment_started);
   field(archive, fact.fields);
   enumerated(archive, fact.from, OrderStatus::partially_refunded);
   enumerated(archive, fact.status, OrderStatus::partially_refunded);
@@ -257,6 +304,11 @@ void fact_fields(A& archive, T& fact, const Known&) noexcept {
 template <class A, Is<DebitRecorded> T>
 void fact_fields(A& archive, T& fact, const Known&) noexcept {
   fields(archive, fact.debit);
+}
+
+template <class A, Is<GatewayWorkChanged> T>
+void fact_fields(A& archive, T& fact, const Known&) noexcept {
+  fields(archive, fact.work);
 }
 
 Known known_of(const Command& command, Time now, std::uint8_t version) noexcept {

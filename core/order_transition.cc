@@ -90,7 +90,20 @@ void Decider::operator()(const RequestRefund& command) {
   change.refund_reserved =
       Money::from_minor_units(order_.refund_reserved.minor_units() + amount.minor_units());
   change_order(change);
-  if (command.settle_now) return settle(refund, true);
+  if (refunds_by_call(order_.evidence_scheme)) {
+    GatewayWork work;
+    work.key = GatewayWorkKey::of_refund(order_.id, command.refund_id);
+    work.gateway = order_.gateway;
+    work.started_at = now();
+    work.order_id = order_.id;
+    work.transaction_id = order_.transaction_id;
+    work.refund_id = command.refund_id;
+    work.amount = amount;
+    work.total = order_.amount;
+    facts_.emplace_back(GatewayWorkChanged{work});
+  } else if (command.settle_now) {
+    return settle(refund, true);
+  }
   show_refund(OutcomeCode::refund_requested, refund);
 }
 
@@ -128,6 +141,7 @@ void Decider::settle(Refund refund, bool succeeded) {
         change.refunded == order_.amount ? OrderStatus::refunded : OrderStatus::partially_refunded;
   }
   change_order(change);
+  end_work();
   show_refund(OutcomeCode::refund_settled, refund);
 }
 

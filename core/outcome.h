@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/gateway_work.h"
 #include "core/ledger.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
@@ -29,6 +30,9 @@ enum class OutcomeCode : std::uint8_t {
   refund_settled,      // refund
   balance_spent,       // entry, now or before
   exception_resolved,  // exception
+  payment_to_start,    // work: the gateway is to be called
+  payment_started,     // work: with what the payer is shown
+  payment_ended,       // there is no such work, now or before
   found,               // order, balance, list or explanation
   nothing_to_do,       // an expiry that was not due
   // Refusals of the domain: nothing was changed, but for what is said.
@@ -42,6 +46,7 @@ enum class OutcomeCode : std::uint8_t {
   day_amount_exceeded,   // by the orders that the account placed within a day
   invalid_state,
   payment_declined,
+  payment_refused,  // by the gateway that it was to be started at
   refund_exceeds_payment,
   insufficient_balance,
   balance_limit,
@@ -50,6 +55,7 @@ enum class OutcomeCode : std::uint8_t {
   overloaded,
   storage_full,
   draining,
+  gateway_unavailable,  // whether it did what it was called for is not known
   ledger_unbalanced,
   damaged,  // a stored record that it needs fails its checksum
 };
@@ -82,11 +88,16 @@ struct RefundAndOrder {
   Order order;
 };
 
+struct GatewayWorkAndOrder {
+  GatewayWork work;
+  std::optional<Order> order;
+};
+
 struct Outcome {
   OutcomeCode code = OutcomeCode::nothing_to_do;
   ExceptionKind exception_kind = ExceptionKind::late_payment;  // with kept_for_review
   std::variant<std::monostate, Order, Money, Transfer, RefundAndOrder, PaymentException, OrderPage, EntryPage,
-               ExceptionPage, Explanation>
+               ExceptionPage, Explanation, GatewayWorkAndOrder>
       shown;
 };
 

@@ -88,11 +88,15 @@ void Decider::report_success(const ReportPayment& command) {
     return keep(command, ExceptionKind::gateway_mismatch, OutcomeCode::kept_for_review);
   }
   if (command.amount != order_.amount || command.currency != order_.currency) {
-    return keep(command, ExceptionKind::amount_mismatch, OutcomeCode::kept_for_review);
+    if (command.currency != order_.currency)
+      return keep(command, ExceptionKind::amount_mismatch, OutcomeCode::kept_for_review);
+    const bool more = command.amount > order_.amount;
+    return keep_by(more ? command.policies.over : command.policies.under, command,
+                   ExceptionKind::amount_mismatch);
   }
   if (credited) {
     if (order_.transaction_id == command.transaction_id) return end(OutcomeCode::already_processed);
-    return keep(command, ExceptionKind::duplicate_payment, OutcomeCode::kept_for_review);
+    return keep_by(command.policies.duplicate, command, ExceptionKind::duplicate_payment);
   }
   if (kept_as(ExceptionKind::balance_limit, command) != nullptr) {
     return keep(command, ExceptionKind::balance_limit, OutcomeCode::kept_for_review);
@@ -109,18 +113,27 @@ void Decider::report_success(const ReportPayment& command) {
 
 void Decider::report_late(const ReportPayment& command) {
   const auto* earlier = records_.kept[static_cast<std::size_t>(ExceptionKind::late_payment)];
-  if (earlier == nullptr && command.late_policy == LatePolicy::credit) return credit_order(command);
-  keep(command, ExceptionKind::late_payment, OutcomeCode::kept_for_review);
-  if (earlier != nullptr || command.late_policy != LatePolicy::refund) return;
+  if (earlier == nullptr && command.policies.late == PaymentPolicy::credit) return credit_order(command);
+  keep_by(command.policies.late, command, ExceptionKind::late_payment);
+}
+
+// Kept, and settled at once where the policy says how and the books allow it. What was kept before stays
+// as it is.
+void Decider::keep_by(PaymentPolicy policy, const ReportPayment& command, ExceptionKind kind) {
+  const auto* earlier = records_.kept[static_cast<std::size_t>(kind)];
+  keep(command, kind, OutcomeCode::kept_for_review);
+  if (earlier != nullptr || policy == PaymentPolicy::review) return;
   PaymentException kept;
   for (const auto& fact : facts_) {
     if (const auto* opened = std::get_if<ExceptionOpened>(&fact)) kept = opened->exception;
   }
-  if (kept.id.is_nil()) return;  // it could not be kept
+  if (kept.id.is_nil()) return;  // it could not be kept, or is kept as another kind
+  const bool refund = policy == PaymentPolicy::refund;
   Note note;
-  static_cast<void>(note.assign("refunded by policy"));
-  if (!settle_exception(kept, ExceptionAction::refund, note))
-    RECHARGE_CHECK(!"money just kept cannot be moved");
+  static_cast<void>(note.assign(refund ? "refunded by policy" : "credited by policy"));
+  const bool settled =
+      settle_exception(kept, refund ? ExceptionAction::refund : ExceptionAction::credit, note);
+  RECHARGE_CHECK(settled || !refund);  // money just kept can be moved; a balance may be full
 }
 
 // What was kept of this payment. Another gateway may use the same transaction id for another payment.

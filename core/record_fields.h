@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/codec.h"
+#include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
 #include "core/order.h"
@@ -66,6 +67,26 @@ void fields(A& archive, T& record) noexcept {
   field(archive, record.body);
   field(archive, record.order_id);
   field(archive, record.created_at);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, GatewayWork>
+void fields(A& archive, T& work) noexcept {
+  enumerated(archive, work.key.kind, GatewayWorkKind::exception_refund);
+  field(archive, work.key.id);
+  enumerated(archive, work.key.method, PayMethod::intent);
+  field(archive, work.key.refund_id);
+  field(archive, work.ended);
+  field(archive, work.gateway);
+  field(archive, work.started_at);
+  field(archive, work.pay_text);
+  field(archive, work.pay_text_until);
+  field(archive, work.gateway_id);
+  field(archive, work.order_id);
+  field(archive, work.transaction_id);
+  field(archive, work.refund_id);
+  field(archive, work.amount);
+  field(archive, work.total);
 }
 
 template <class A, class T>

@@ -94,6 +94,8 @@ struct Gatherer {
   Done operator()(const SettleRefund& command) {
     if (auto done = order_and_account(command.order_id); !done) return done;
     RECHARGE_FETCH(records.refund, source.refund(command.order_id, command.refund_id));
+    RECHARGE_FETCH(records.work,
+                   source.gateway_work(GatewayWorkKey::of_refund(command.order_id, command.refund_id)));
     return {};
   }
 
@@ -109,6 +111,29 @@ struct Gatherer {
     if (records.exception != nullptr && !records.exception->account.empty()) {
       RECHARGE_FETCH(records.account, source.account(records.exception->account));
     }
+    return {};
+  }
+
+  Done operator()(const StartPayment& command) {
+    if (auto done = order_and_account(command.order_id); !done) return done;
+    RECHARGE_FETCH(records.work,
+                   source.gateway_work(GatewayWorkKey::of_payment(command.order_id, command.method)));
+    return {};
+  }
+  Done operator()(const NotePaymentStart& command) {
+    if (auto done = order_and_account(command.order_id); !done) return done;
+    RECHARGE_FETCH(records.work,
+                   source.gateway_work(GatewayWorkKey::of_payment(command.order_id, command.method)));
+    return {};
+  }
+  Done operator()(const EndPayment& command) {
+    RECHARGE_FETCH(records.work,
+                   source.gateway_work(GatewayWorkKey::of_payment(command.order_id, command.method)));
+    return {};
+  }
+  Done operator()(const SettleExceptionRefund& command) {
+    RECHARGE_FETCH(records.exception, source.exception(command.exception_id));
+    RECHARGE_FETCH(records.work, source.gateway_work(GatewayWorkKey::of_exception(command.exception_id)));
     return {};
   }
 

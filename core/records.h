@@ -9,6 +9,7 @@
 
 #include "core/command.h"
 #include "core/error.h"
+#include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
 #include "core/order.h"
@@ -28,6 +29,7 @@ class RecordSource {
   virtual Result<const IdempotencyRecord*> idempotency(const IdempotencyKey& key) = 0;
   virtual Result<const PaymentException*> exception(const ExceptionId& id) = 0;
   virtual Result<const PaymentException*> exception(const ExceptionKey& key) = 0;
+  virtual Result<const GatewayWork*> gateway_work(const GatewayWorkKey& key) = 0;
   virtual const ShardTotals& totals() = 0;
   virtual Money house_balance(LedgerAccountKind kind, const GatewayName& gateway) = 0;
 };
@@ -48,6 +50,7 @@ class RecordSink {
   virtual void put(const Refund& refund) noexcept = 0;
   virtual void put(const Debit& debit) noexcept = 0;
   virtual void put(const IdempotencyRecord& record) noexcept = 0;
+  virtual void put(const GatewayWork& work) noexcept = 0;  // ended: there is none from now on
 };
 
 // What an account has placed lately, as far as its limits ask for it.
@@ -67,7 +70,8 @@ struct Records {
   const IdempotencyRecord* idempotency = nullptr;
   const PaymentException* exception = nullptr;                  // the one that the command names
   std::array<const PaymentException*, kExceptionKinds> kept{};  // of the reported payment, by kind
-  PlacedLately placed_lately;                                   // where the command has limits
+  const GatewayWork* work = nullptr;
+  PlacedLately placed_lately;  // where the command has limits
 };
 
 // Finds the records that a change needs, in key order: the order, then its account, then what hangs on them.

@@ -4,6 +4,7 @@
 
 #include "core/form_fields.h"
 #include "core/gateway_event.h"
+#include "core/json_array.h"
 
 namespace recharge {
 namespace {
@@ -64,8 +65,11 @@ GatewayRequest StripeCalls::refund(const RefundStart& refund) const {
   return call("POST", "/v1/refunds", std::move(body), "rf-" + number);
 }
 
-GatewayRequest StripeCalls::query_refund(std::string_view refund) const {
-  return call("GET", "/v1/refunds/" + std::string(refund), "", "");
+GatewayRequest StripeCalls::query_refund(const RefundStart& refund) const {
+  std::string query;
+  append_form_field(query, "payment_intent", refund.transaction_id);
+  append_form_field(query, "limit", "100");
+  return call("GET", "/v1/refunds?" + query, "", "");
 }
 
 std::optional<JsonObject> StripeCalls::open(const GatewayReply& reply, CallAnswer& answer) {
@@ -151,15 +155,19 @@ QueryAnswer StripeCalls::read_query(const GatewayReply& reply, const OrderId& or
 
 RefundAnswer StripeCalls::read_refund(const GatewayReply& reply, const RefundStart& refund) {
   RefundAnswer answer;
-  const auto object = open(reply, answer);
-  if (!object) return answer;
-  const auto amount = read_minor_units(*object, "amount");
-  if (read_text(*object, "object") != "refund" ||
-      read_text(*object, "payment_intent") != refund.transaction_id || !amount || *amount != refund.amount) {
+  if (const auto object = open(reply, answer)) read_refund_object(*object, refund, answer);
+  return answer;
+}
+
+void StripeCalls::read_refund_object(const JsonObject& object, const RefundStart& refund,
+                                     RefundAnswer& answer) {
+  const auto amount = read_minor_units(object, "amount");
+  if (read_text(object, "object") != "refund" ||
+      read_text(object, "payment_intent") != refund.transaction_id || !amount || *amount != refund.amount) {
     set(answer, Kind::unknown, "of another refund");
-    return answer;
+    return;
   }
-  const std::string_view status = read_text(*object, "status");
+  const std::string_view status = read_text(object, "status");
   if (status == "succeeded") {
     answer.state = RefundAnswer::State::succeeded;
   } else if (status == "failed" || status == "canceled") {
@@ -167,6 +175,32 @@ RefundAnswer StripeCalls::read_refund(const GatewayReply& reply, const RefundSta
   } else if (status != "pending" && status != "requires_action") {
     set(answer, Kind::unknown, "malformed");
   }
+}
+
+// Ours has its number in the metadata, which nobody else writes.
+RefundAnswer StripeCalls::read_query_refund(const GatewayReply& reply, const RefundStart& refund) {
+  RefundAnswer answer;
+  const auto list = open(reply, answer);
+  if (!list) return answer;
+  const JsonMember* data = list->find("data");
+  const JsonMember* more = list->find("has_more");
+  if (read_text(*list, "object") != "list" || data == nullptr || data->type != JsonType::nested ||
+      !data->text.starts_with('[') || more == nullptr) {
+    set(answer, Kind::unknown, "malformed");
+    return answer;
+  }
+  const std::string number = refund_number(refund.order_id, refund.refund_id);
+  for (const std::string_view element : json_array_objects(data->text)) {
+    const auto object = inner_.read_copy(element, Nested::skip);
+    const JsonMember* metadata = object ? object->find("metadata") : nullptr;
+    if (metadata == nullptr || metadata->type != JsonType::nested) continue;
+    const auto named = metadata_.read_copy(metadata->text, Nested::skip);
+    if (!named || read_text(*named, "refund") != number) continue;
+    read_refund_object(*object, refund, answer);
+    return answer;
+  }
+  answer.state = RefundAnswer::State::not_found;
+  if (more->type != JsonType::boolean_false) set(answer, Kind::unknown, "more refunds than are listed");
   return answer;
 }
 

@@ -26,7 +26,8 @@ class StripeCalls {
   GatewayRequest query(std::string_view intent) const;
   GatewayRequest cancel(std::string_view intent) const;
   GatewayRequest refund(const RefundStart& refund) const;
-  GatewayRequest query_refund(std::string_view refund) const;
+  // The refunds of its payment: an answer to refund() that was lost has told nobody the refund's id.
+  GatewayRequest query_refund(const RefundStart& refund) const;
 
   // pay_text: the client_secret, with which the payer's page goes on. transaction_id: of the intent.
   struct Started : StartAnswer {
@@ -35,16 +36,19 @@ class StripeCalls {
   Started read_start(const GatewayReply& reply, const OrderId& order_id);
   QueryAnswer read_query(const GatewayReply& reply, const OrderId& order_id);
   RefundAnswer read_refund(const GatewayReply& reply, const RefundStart& refund);
+  RefundAnswer read_query_refund(const GatewayReply& reply, const RefundStart& refund);
 
  private:
   GatewayRequest call(std::string_view method, const std::string& path, std::string body,
                       std::string idempotency_key) const;
   std::optional<JsonObject> open(const GatewayReply& reply, CallAnswer& answer);
+  static void read_refund_object(const JsonObject& object, const RefundStart& refund, RefundAnswer& answer);
   bool is_of(const JsonObject& intent, const OrderId& order_id, CallAnswer& answer);
 
   StripeCaller caller_;
   JsonReader outer_;
   JsonReader inner_;
+  JsonReader metadata_;
 };
 
 }  // namespace recharge

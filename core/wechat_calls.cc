@@ -88,7 +88,11 @@ GatewayRequest WechatCalls::refund(const RefundStart& refund, Time now, std::str
   JsonMembers amount, body;
   amount.number("refund", refund.amount.minor_units()).number("total", refund.total.minor_units());
   amount.text("currency", "CNY");
-  body.text("out_trade_no", refund.order_id.to_hex());
+  if (refund.order_id.is_nil()) {
+    body.text("transaction_id", refund.transaction_id);
+  } else {
+    body.text("out_trade_no", refund.order_id.to_hex());
+  }
   body.text("out_refund_no", refund_number(refund.order_id, refund.refund_id));
   body.object("amount", amount);
   if (!caller_.notify_url.empty()) body.text("notify_url", caller_.notify_url);

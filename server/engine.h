@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "core/command.h"
 #include "server/operation.h"
@@ -36,6 +37,13 @@ class Engine {
 
   // Operations of this thread that were submitted and not completed.
   virtual std::size_t in_flight(unsigned thread) const noexcept = 0;
+
+  // Keys of the thread's open work at gateways: at first of all that is open, then of what was opened or
+  // changed since. Not durable yet: a read of it is. Between begin_batch() and turn().
+  virtual std::vector<GatewayWorkKey> take_gateway_work(unsigned thread) {
+    static_cast<void>(thread);
+    return {};
+  }
 
   // The thread's time: that of the current batch, and never before an earlier one.
   virtual Time now(unsigned thread) const noexcept = 0;

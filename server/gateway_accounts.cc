@@ -18,14 +18,13 @@ RsaPublicKey load_public_key(const SecretSource& source) {
   return std::move(*key);
 }
 
-// Also what is used for calls alone: a gateway without one of its keys does not start.
-void check_private_key(const SecretSource& source) {
-  if (!RsaPrivateKey::parse(read_secret_file(source)))
-    refuse_file(source, "holds no RSA private key of 2048 to 8192 bits");
+RsaPrivateKey load_private_key(const SecretSource& source) {
+  auto key = RsaPrivateKey::parse(read_secret_file(source));
+  if (!key) refuse_file(source, "holds no RSA private key of 2048 to 8192 bits");
+  return std::move(*key);
 }
 
 AlipayAccount load_alipay(const GatewaySettings& gateway) {
-  check_private_key(gateway.private_key);
   AlipayAccount account;
   account.app_id = gateway.app_id;
   account.seller_id = gateway.seller_id;
@@ -34,7 +33,6 @@ AlipayAccount load_alipay(const GatewaySettings& gateway) {
 }
 
 WechatAccount load_wechat(const GatewaySettings& gateway) {
-  check_private_key(gateway.private_key);
   WechatAccount account;
   account.mchid = gateway.mchid;
   account.appid = gateway.app_id;
@@ -131,6 +129,42 @@ GatewayAccount load_gateway_account(const GatewaySettings& gateway, Currency cur
   }
   RECHARGE_CHECK(!"this kind of gateway has no account");
   return StandardAccount{};
+}
+
+std::optional<GatewayCallAccount> load_call_account(const GatewaySettings& gateway, Currency currency) {
+  switch (gateway.kind) {
+    case GatewayKind::alipay: {
+      AlipayCaller caller;
+      caller.app_id = gateway.app_id;
+      caller.seller_id = gateway.seller_id;
+      caller.base_url = gateway.base_url;
+      caller.notify_url = gateway.notify_url;
+      caller.key = load_private_key(gateway.private_key);
+      for (const SecretSource& source : gateway.public_keys)
+        caller.alipay_keys.push_back(load_public_key(source));
+      return caller;
+    }
+    case GatewayKind::wechat: {
+      WechatCaller caller;
+      caller.mchid = gateway.mchid;
+      caller.appid = gateway.app_id;
+      caller.serial_no = gateway.serial_no;
+      caller.base_url = gateway.base_url;
+      caller.notify_url = gateway.notify_url;
+      caller.key = load_private_key(gateway.private_key);
+      for (const SecretSource& source : gateway.public_keys)
+        caller.wechat_keys.push_back({source.id, load_public_key(source)});
+      return caller;
+    }
+    case GatewayKind::stripe:
+      return StripeCaller{gateway.base_url, read_secret_file(gateway.private_key), gateway.livemode,
+                          currency};
+    case GatewayKind::standard:
+    case GatewayKind::simulated:
+    case GatewayKind::native:
+      break;
+  }
+  return std::nullopt;
 }
 
 std::unique_ptr<GatewayAdapter> make_adapter(const GatewayAccount& account) {

@@ -10,6 +10,7 @@
 #include "core/standard_callback.h"
 #include "core/stripe_callback.h"
 #include "core/wechat_callback.h"
+#include "server/gateway_caller.h"
 #include "server/settings.h"
 
 namespace recharge {
@@ -18,6 +19,9 @@ using GatewayAccount = std::variant<AlipayAccount, WechatAccount, StripeAccount,
 
 // REQUIRES: a kind that has an account.
 GatewayAccount load_gateway_account(const GatewaySettings& gateway, Currency currency);
+
+// What its calls are made with. None: a kind without calls.
+std::optional<GatewayCallAccount> load_call_account(const GatewaySettings& gateway, Currency currency);
 
 std::unique_ptr<GatewayAdapter> make_adapter(const GatewayAccount& account);
 

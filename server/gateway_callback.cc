@@ -132,7 +132,7 @@ void fill(const GatewayEvent& event, const CallbackGate& gate, HandlerContext& c
   report.paid_at = event.paid_at;
   report.sent_at = event.sent_at;
   report.tolerance_ms = 0;  // the adapter compared it
-  report.late_policy = context.policy.late_payment;
+  report.policies = context.policy.policies;
   report.currency = context.settings.orders.currency;
   const std::uint8_t shard =
       id ? static_cast<std::uint8_t>(id->shard() & kShardMask) : context.engine.shard_of(event.order_id);
@@ -158,6 +158,8 @@ Step take_notification(const Request& request, std::size_t gate_index, HandlerCo
     const bool refund = event->kind == GatewayEvent::Kind::refund;
     context.metrics.count_callback(gate_index,
                                    refund ? CallbackResult::refund_notice : CallbackResult::unused);
+    if (const auto id = OrderId::parse(event->order_id); refund && id && context.service.hurry)
+      context.service.hurry(*id);  // what the notice says is asked for
     acknowledge(scheme, reply);
     return Step::reply;
   }

@@ -23,6 +23,7 @@
 
 namespace recharge {
 
+class GatewayDesk;
 class EventPages;
 class LiveFeed;
 struct Webhooks;
@@ -33,10 +34,11 @@ struct ServiceState {
   std::function<std::string()> metrics_page;
   std::function<bool()> is_ready;  // not draining
   std::function<bool()> ledger_balanced;
-  OperatorDesk* desk = nullptr;       // there where operators are listened to
-  EventPages* event_pages = nullptr;  // there once the server is started
-  Webhooks* webhooks = nullptr;       // there where the settings have any
-  LiveFeed* live_feed = nullptr;      // likewise
+  OperatorDesk* desk = nullptr;               // there where operators are listened to
+  EventPages* event_pages = nullptr;          // there once the server is started
+  Webhooks* webhooks = nullptr;               // there where the settings have any
+  LiveFeed* live_feed = nullptr;              // likewise
+  std::function<void(const OrderId&)> hurry;  // its open work at gateways is looked at now; on any thread
 };
 
 struct HandlerContext {
@@ -57,6 +59,7 @@ struct HandlerContext {
   std::string_view request_id = {};
   NetAddress client = {};  // the peer, or who stands behind it by the PROXY protocol
   TraceParent trace = {};
+  GatewayDesk* gateways = nullptr;  // there where a gateway has calls
 };
 
 enum class Step { reply, submit, later };
@@ -71,6 +74,9 @@ using Finish = void (*)(const Operation& operation, HandlerContext& context, Rep
 // already made.
 using FollowUp = bool (*)(Operation& operation, HandlerContext& context, Reply& reply);
 
+// After each outcome: true where the operation goes on, and will be completed again.
+using Pursue = bool (*)(Operation& operation, HandlerContext& context);
+
 // Empty, or one that callbacks are taken from.
 bool is_known_gateway(const Settings& settings, std::string_view name) noexcept;
 
@@ -80,6 +86,7 @@ void show_placed_order(const Operation&, HandlerContext&, Reply&);
 Step pay(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
 void show_payment(const Operation&, HandlerContext&, Reply&);
 bool report_simulated_payment(Operation&, HandlerContext&, Reply&);
+bool pursue_payment(Operation&, HandlerContext&);
 
 Step payment_callback(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
 Step gateway_callback(const Request&, std::string_view gateway, HandlerContext&, Operation&, Reply&);
@@ -99,6 +106,7 @@ void show_orders(const Operation&, HandlerContext&, Reply&);
 Step explain_order(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
 void show_explanation(const Operation&, HandlerContext&, Reply&);
 Step close_order(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
+void show_closed_order(const Operation&, HandlerContext&, Reply&);
 Step refund(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
 void show_refund(const Operation&, HandlerContext&, Reply&);
 

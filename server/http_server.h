@@ -54,6 +54,7 @@ class HttpServer {
   ListenAddress address_;
   std::optional<ListenAddress> operators_address_;
   std::vector<std::unique_ptr<IoThread>> io_threads_;
+  std::unique_ptr<HttpClient> gateway_client_;  // ends before the threads that it posts to
   std::vector<std::thread> threads_;
   std::atomic<unsigned> running_{0};
 };

@@ -78,6 +78,12 @@ IoThread::IoThread(SharedState& shared, unsigned index, int listener, const Relo
       log_(first.log) {
   acceptor_.assign(protocol_of(listener), listener);
   shared_.control_fds[index] = control_.native_handle();
+  if (shared.gateway_client != nullptr) {
+    gateways_ = std::make_unique<GatewayDesk>(context_, *shared.gateway_client,
+                                              [this](auto function) { post(std::move(function)); });
+    gateways_->take_over(first.keys);
+    context_.gateways = gateways_.get();
+  }
   look_at_clock();
   beat_ms_.store(now_ms(), std::memory_order_relaxed);
 }
@@ -104,6 +110,8 @@ void IoThread::run() {
     shared_.engine.begin_batch(index_);
     while (handled < kMaxBatch && io_.poll_one() > 0) ++handled;
     resume_sessions();
+    run_posted();
+    if (gateways_) gateways_->tick();
     const bool more = sockets_.poll();
     busy = shared_.engine.turn(index_) || more || !resubmitted_.empty();
     for (Operation* operation : resubmitted_) shared_.engine.submit(index_, *operation);
@@ -324,6 +332,7 @@ void IoThread::sweep() {
       if (cut) session->cut();
       if (over) session->abandon();
     }
+    if (over && gateways_) gateways_->give_up();
   }
   if (now_ms() >= next_report_ms_) report_refusals();
 }
@@ -349,12 +358,32 @@ void IoThread::take_over(std::shared_ptr<const Reloaded> reloaded) {
   wake();
 }
 
+void IoThread::post(std::function<void()> function) {
+  {
+    const std::lock_guard lock(orders_mutex_);
+    posted_.push_back(std::move(function));
+  }
+  wake();
+}
+
 void IoThread::deliver(Operation& operation) {
   {
     const std::lock_guard lock(orders_mutex_);
     delivered_.push_back(&operation);
   }
   wake();
+}
+
+void IoThread::hurry(const OrderId& id) {
+  post([this, id] {
+    if (gateways_) gateways_->hurry(id);
+  });
+}
+
+// Within a batch: what it submits shares one flush of the journal.
+void IoThread::run_posted() {
+  if (to_run_.empty()) return;
+  for (const auto& function : std::exchange(to_run_, {})) function();
 }
 
 void IoThread::wake() noexcept {
@@ -370,6 +399,9 @@ void IoThread::take_orders() {
   {
     const std::lock_guard lock(orders_mutex_);
     reloaded = std::exchange(reloaded_, nullptr);
+    to_run_.insert(to_run_.end(), std::make_move_iterator(posted_.begin()),
+                   std::make_move_iterator(posted_.end()));
+    posted_.clear();
     delivered.swap(delivered_);
     live.swap(live_);
     missed.swap(missed_);
@@ -387,12 +419,14 @@ void IoThread::take_orders() {
     tls_ = reloaded->tls;
     log_ = reloaded->log;
     context_.trusted_proxies = reloaded->access.trusted_proxies;
+    if (gateways_) gateways_->take_over(reloaded->keys);
   }
   if (shared_.draining.load(std::memory_order_acquire) && !draining_) begin_drain();
 }
 
 void IoThread::begin_drain() {
   draining_ = true;
+  if (gateways_) gateways_->begin_drain();
   drain_end_ms_ = now_ms() + settings().server.drain_timeout_ms;
   // What is in the queue already was promised an answer.
   if (!shared_.inherited_listener) accept_sessions(acceptor_, Door::clients, kListenBacklog);

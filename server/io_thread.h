@@ -14,6 +14,7 @@
 #include "server/async.h"
 #include "server/connection_counts.h"
 #include "server/exchange.h"
+#include "server/gateway_desk.h"
 #include "server/handler.h"
 #include "server/session.h"
 #include "server/socket_poller.h"
@@ -57,8 +58,9 @@ struct SharedState {
   std::atomic<unsigned> listeners{0};
   std::atomic<unsigned> quiet_threads{0};  // draining, and nothing left of their own
   ConnectionCounts clients;
-  bool inherited_listener = false;  // it outlives this process: what waits there is the next one's
-  std::vector<int> control_fds;     // an eventfd for each thread
+  bool inherited_listener = false;       // it outlives this process: what waits there is the next one's
+  std::vector<int> control_fds;          // an eventfd for each thread
+  HttpClient* gateway_client = nullptr;  // there where a gateway has calls
 };
 
 class IoThread {
@@ -79,6 +81,8 @@ class IoThread {
   void deliver(Operation& operation);  // answered elsewhere: it is completed here
   void deliver(LiveEvents events);     // for its listeners
   void deliver_missed(std::uint64_t listener, bool complete, LiveEvents events);
+  void post(std::function<void()> function);  // is called on this thread, if it has not ended
+  void hurry(const OrderId& id);              // its open work at gateways
   void wake() noexcept;
   ThreadMetrics& metrics() noexcept { return metrics_; }
   std::int64_t beat_ms() const noexcept { return beat_ms_.load(std::memory_order_relaxed); }  // of its loop
@@ -130,6 +134,7 @@ class IoThread {
   void sweep();
   void report_refusals();
   void take_orders();
+  void run_posted();
   void begin_drain();
   bool drained();
   void tell_listeners(const LiveEvents& events);
@@ -152,6 +157,7 @@ class IoThread {
   Descriptor control_;
   ThreadMetrics metrics_;
   HandlerContext context_;
+  std::unique_ptr<GatewayDesk> gateways_;
   Access access_;
   std::shared_ptr<const TlsContext> tls_;  // of new connections
   ExchangeStock stock_;
@@ -187,6 +193,9 @@ class IoThread {
   std::unordered_map<std::string, std::vector<Session*>> listeners_;  // by topic
   std::unordered_map<std::uint64_t, Session*> catching_up_;           // those that ask for what they missed
   std::uint64_t last_listener_ = 0;
+  std::vector<std::function<void()>> posted_;
+
+  std::vector<std::function<void()>> to_run_;  // of this thread: posted, to be run within a batch
 };
 
 }  // namespace recharge

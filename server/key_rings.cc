@@ -92,15 +92,17 @@ KeyRings load_key_rings(const Settings& settings) {
     native.push_back({std::string(kGeneratedKeyId), SecretText(), callback_secret_file(settings), {}});
   }
   rings.gateways.push_back(
-      {std::string(kNativeGatewayName), make_ring(native, "callback.secrets"), std::nullopt});
+      {std::string(kNativeGatewayName), make_ring(native, "callback.secrets"), std::nullopt, std::nullopt});
   for (const GatewaySettings& gateway : settings.gateways) {
     if (gateway.kind == GatewayKind::simulated) continue;
     if (gateway.kind == GatewayKind::native) {
-      rings.gateways.push_back(
-          {gateway.name, make_ring(gateway.secrets, "gateway." + gateway.name + ".secrets"), std::nullopt});
+      rings.gateways.push_back({gateway.name,
+                                make_ring(gateway.secrets, "gateway." + gateway.name + ".secrets"),
+                                std::nullopt, std::nullopt});
     } else {
-      rings.gateways.push_back(
-          {gateway.name, KeyRing(), load_gateway_account(gateway, settings.orders.currency)});
+      rings.gateways.push_back({gateway.name, KeyRing(),
+                                load_gateway_account(gateway, settings.orders.currency),
+                                load_call_account(gateway, settings.orders.currency)});
     }
   }
   return rings;

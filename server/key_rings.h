@@ -20,7 +20,8 @@ namespace recharge {
 struct GatewayKeys {
   std::string gateway;  // "native": /api/payment_callback
   KeyRing ring;
-  std::optional<GatewayAccount> account;  // of a gateway with a protocol of its own
+  std::optional<GatewayAccount> account;    // of a gateway with a protocol of its own
+  std::optional<GatewayCallAccount> calls;  // of one that is called
 };
 
 // The first is that of /api/payment_callback, whether or not it has secrets.

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "core/command.h"
@@ -11,6 +13,15 @@
 #include "core/outcome.h"
 
 namespace recharge {
+
+// What a request says of a payment that is started at a gateway, and what came of it beside the outcome.
+struct PaymentDetails {
+  std::optional<PayMethod> method;
+  std::string return_url;
+  std::string client_ip;
+  std::string page;     // what the payer is shown, where it is made here
+  std::string problem;  // why the request cannot be carried out; empty: the outcome says
+};
 
 struct Operation {
   Command command;
@@ -23,6 +34,7 @@ struct Operation {
   // Of a request that turns its connection into a stream: what it listens to, and what it has seen.
   std::string watch_topic;
   EventId watch_after;
+  std::unique_ptr<PaymentDetails> payment;  // of a request to pay at a gateway
   // Called on the owner's thread, never from within submit(), once the outcome may be shown.
   void (*complete)(Operation& operation) noexcept = nullptr;
   void* context = nullptr;  // the owner's, for complete()

@@ -93,6 +93,13 @@ Step close_order(const Request& request, std::string_view order, HandlerContext&
   return Step::submit;
 }
 
+// Its payment is closed at the gateway, too.
+void show_closed_order(const Operation& operation, HandlerContext& context, Reply& reply) {
+  show_order(operation, context, reply);
+  if (operation.outcome.code == OutcomeCode::order_closed && context.service.hurry)
+    context.service.hurry(std::get<Order>(operation.outcome.shown).id);
+}
+
 Step refund(const Request& request, std::string_view order, HandlerContext& context, Operation& operation,
             Reply& reply) {
   const auto id = read_order_id(order, reply);

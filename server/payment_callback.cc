@@ -125,7 +125,7 @@ void fill(const NativeCallback& callback, const Proof& proof, HandlerContext& co
   report.paid_at = callback.paid_at;
   report.sent_at = sent_at(proof, callback, context.engine.now(context.thread));
   report.tolerance_ms = context.policy.tolerance_ms;
-  report.late_policy = context.policy.late_payment;
+  report.policies = context.policy.policies;
   report.currency = context.settings.orders.currency;
   report.scheme = proof.scheme;
   const std::uint8_t shard =

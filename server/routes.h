@@ -42,6 +42,7 @@ struct Route {
   Finish finish = nullptr;  // null: begin always answers
   FollowUp follow_up = nullptr;
   bool streams = false;  // a reply of 200 is the beginning of a stream
+  Pursue pursue = nullptr;
 };
 
 std::span<const Route> routes() noexcept;

@@ -156,6 +156,8 @@ void Session::on_complete(Operation& operation) noexcept {
   Session& session = *exchange.session;
   exchange.submitted_us = 0;
   IoThread& thread = session.thread_;
+  const Pursue pursue = exchange.route->pursue;
+  if (pursue != nullptr && pursue(operation, thread.context())) return;
   const FollowUp follow_up = exchange.route->follow_up;
   if (follow_up != nullptr && !exchange.followed_up) {
     Reply& reply = thread.reply();

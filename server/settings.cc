@@ -97,6 +97,14 @@ void read_store(SettingsReader& reader, StoreSettings& store) {
   take(reader, "store.scrub_bytes_per_second", store.scrub_bytes_per_second, 1 << 20, std::int64_t{16} << 30);
 }
 
+PaymentPolicy read_policy(SettingsReader& reader, const char* path) {
+  std::string policy = "review";
+  choose(reader, path, policy, {"review", "credit", "refund"});
+  return policy == "credit"   ? PaymentPolicy::credit
+         : policy == "refund" ? PaymentPolicy::refund
+                              : PaymentPolicy::review;
+}
+
 void read_orders(SettingsReader& reader, OrderSettings& orders) {
   if (auto code = reader.text("orders.currency")) orders.currency_code = *code;
   const auto currency = currency_from_code(orders.currency_code);
@@ -122,11 +130,10 @@ void read_orders(SettingsReader& reader, OrderSettings& orders) {
   if (auto seconds = reader.integer("orders.expire_after_s", 1, 10 * 365 * 86'400LL)) {
     orders.expire_after_ms = *seconds * 1000;
   }
-  std::string late = "review";
-  choose(reader, "orders.late_payment", late, {"review", "credit", "refund"});
-  orders.late_payment = late == "credit"   ? LatePolicy::credit
-                        : late == "refund" ? LatePolicy::refund
-                                           : LatePolicy::review;
+  orders.policies.late = read_policy(reader, "orders.late_payment");
+  orders.policies.duplicate = read_policy(reader, "orders.duplicate_payment");
+  orders.policies.over = read_policy(reader, "orders.overpayment");
+  orders.policies.under = read_policy(reader, "orders.underpayment");
   if (auto seconds = reader.integer("orders.idempotency_retention_s", 86'400, 10 * 365 * 86'400LL)) {
     orders.idempotency_retention_ms = *seconds * 1000;
   }
@@ -302,7 +309,7 @@ bool Settings::takes_native() const noexcept { return !callback.secrets.empty() 
 OrderPolicy::OrderPolicy(const Settings& settings)
     : max_amount(settings.orders.max_amount),
       expire_after_ms(settings.orders.expire_after_ms),
-      late_payment(settings.orders.late_payment),
+      policies(settings.orders.policies),
       account_limits(settings.orders.account_limits),
       tolerance_ms(settings.callback.tolerance_ms),
       required_fields(settings.callback.required_fields) {}

@@ -74,7 +74,7 @@ struct OrderSettings {
   Currency currency;
   Money max_amount = Money::from_minor_units(100'000'000);
   std::int64_t expire_after_ms = 1'800'000;
-  LatePolicy late_payment = LatePolicy::review;
+  PaymentPolicies policies;
   std::int64_t idempotency_retention_ms = 86'400'000;
   AccountLimits account_limits;
 };
@@ -155,7 +155,7 @@ struct OrderPolicy {
   explicit OrderPolicy(const Settings& settings);
   Money max_amount;
   std::int64_t expire_after_ms;
-  LatePolicy late_payment;
+  PaymentPolicies policies;
   AccountLimits account_limits;
   std::int64_t tolerance_ms;
   std::vector<std::string> required_fields;

@@ -24,6 +24,12 @@ std::string money(Money amount) { return toml_text(to_text(amount)); }
 std::string seconds(std::int64_t milliseconds) { return number(milliseconds / 1000); }
 std::string size(std::uint64_t value) { return std::to_string(value); }
 
+std::string policy(PaymentPolicy value) {
+  return toml_text(value == PaymentPolicy::credit   ? "credit"
+                   : value == PaymentPolicy::refund ? "refund"
+                                                    : "review");
+}
+
 std::string list(const std::vector<std::string>& texts) {
   std::string out = "[";
   for (const std::string& text : texts) out.append(out.size() > 1 ? ", " : "").append(toml_text(text));
@@ -32,7 +38,6 @@ std::string list(const std::vector<std::string>& texts) {
 
 // What stands for a setting that nobody gave.
 std::map<std::string, std::string> effective(const Settings& s) {
-  const auto late = s.orders.late_payment;
   std::map<std::string, std::string> values{
       {"server.listen", toml_text(s.server.listen.to_text())},
       {"server.threads", s.server.threads == 0 ? "\"one per core\"" : number(s.server.threads)},
@@ -60,9 +65,10 @@ std::map<std::string, std::string> effective(const Settings& s) {
       {"orders.expire_after_s", seconds(s.orders.expire_after_ms)},
       {"orders.max_pending_per_account", number(s.orders.account_limits.max_pending)},
       {"orders.max_amount_per_account_per_day", money(s.orders.account_limits.max_amount_a_day)},
-      {"orders.late_payment", toml_text(late == LatePolicy::credit   ? "credit"
-                                        : late == LatePolicy::refund ? "refund"
-                                                                     : "review")},
+      {"orders.late_payment", policy(s.orders.policies.late)},
+      {"orders.duplicate_payment", policy(s.orders.policies.duplicate)},
+      {"orders.overpayment", policy(s.orders.policies.over)},
+      {"orders.underpayment", policy(s.orders.policies.under)},
       {"orders.idempotency_retention_s", seconds(s.orders.idempotency_retention_ms)},
       {"callback.tolerance_s", seconds(s.callback.tolerance_ms)},
       {"callback.required_fields", list(s.callback.required_fields)},

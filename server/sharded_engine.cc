@@ -204,6 +204,11 @@ Time ShardedEngine::now(unsigned thread) const noexcept {
   return lane.group->now();
 }
 
+std::vector<GatewayWorkKey> ShardedEngine::take_gateway_work(unsigned thread) {
+  auto& group = *lanes_[thread]->group;
+  return group.has_gateway_work() ? group.take_gateway_work() : std::vector<GatewayWorkKey>();
+}
+
 void ShardedEngine::refresh_now(Lane& lane) noexcept { static_cast<void>(now(lane.index)); }
 
 OrderId ShardedEngine::fresh_order_id(unsigned thread, std::uint8_t shard) noexcept {

@@ -56,6 +56,7 @@ class ShardedEngine final : public Engine, public ShardOwners {
   bool turn(unsigned thread) noexcept override;
   int wake_fd(unsigned thread) const noexcept override;
   std::size_t in_flight(unsigned thread) const noexcept override;
+  std::vector<GatewayWorkKey> take_gateway_work(unsigned thread) override;
   Time now(unsigned thread) const noexcept override;
   std::uint8_t shard_of(std::string_view account) const noexcept override {
     return store_->map().of_text(account);

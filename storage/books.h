@@ -31,11 +31,12 @@ enum class Table : std::uint8_t {
   idempotency = 7,
   house = 8,
   totals = 9,
+  gateway_work = 10,
 };
-constexpr std::size_t kTables = 10;
+constexpr std::size_t kTables = 11;
 constexpr std::array<std::string_view, kTables> kTableNames = {
-    "orders",     "accounts",       "transfers",   "refunds", "debits",
-    "exceptions", "exception_keys", "idempotency", "house",   "totals"};
+    "orders",         "accounts",    "transfers", "refunds", "debits",      "exceptions",
+    "exception_keys", "idempotency", "house",     "totals",  "gateway_work"};
 
 using Bytes = std::span<const std::byte>;
 

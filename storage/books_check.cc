@@ -1,6 +1,7 @@
 #include "storage/books_check.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "storage/books_meta.h"
 #include "storage/lmdb_file.h"
@@ -9,8 +10,8 @@ namespace recharge {
 namespace {
 
 constexpr std::array<const char*, kTables> kRowNames = {
-    "order",     "account",       "transfer",        "refund",        "debit",
-    "exception", "exception key", "idempotency key", "house account", "totals"};
+    "order",         "account",         "transfer",      "refund", "debit",       "exception",
+    "exception key", "idempotency key", "house account", "totals", "gateway work"};
 
 }  // namespace
 
@@ -63,6 +64,19 @@ StorageResult<void> check_books_at_start(FileSystem& files, const std::string& f
   auto pages = LmdbFile::open(files, file);
   if (!pages) return pages.error();
   const auto pass = [](Bytes, Bytes, std::uint64_t) { return true; };
+  bool older = false;  // to be made anew, whatever it holds
+  const auto header = [&older](Bytes key, Bytes value, std::uint64_t) {
+    if (key.size() == kHeaderKey.size() && std::memcmp(key.data(), kHeaderKey.data(), key.size()) == 0 &&
+        value.size() >= sizeof(std::uint32_t)) {
+      std::uint32_t schema = 0;  // little-endian, first in every version
+      for (unsigned i = 0; i < sizeof schema; ++i)
+        schema |= std::to_integer<std::uint32_t>(value[i]) << (8 * i);
+      older = schema < kBooksSchema;
+    }
+    return true;
+  };
+  if (auto done = pages->scan("meta", {}, header); !done) return done.error();
+  if (older) return {};
   const auto first_only = [](Bytes, Bytes, std::uint64_t) { return false; };
   for (std::size_t i = 0; i < kTables; ++i) {
     const bool resident =
@@ -70,7 +84,6 @@ StorageResult<void> check_books_at_start(FileSystem& files, const std::string& f
     if (auto done = pages->scan(kTableNames[i], {}, resident ? LmdbFile::Visit(pass) : first_only); !done)
       return done.error();
   }
-  if (auto done = pages->scan("meta", {}, pass); !done) return done.error();
   return {};
 }
 

@@ -12,7 +12,7 @@
 namespace recharge {
 
 // The layout of keys and values. Books of an older one are made anew from the journal; there is no migration.
-constexpr std::uint32_t kBooksSchema = 3;
+constexpr std::uint32_t kBooksSchema = 4;
 
 constexpr std::string_view kMetaTable = "meta";
 constexpr std::string_view kHeaderKey = "header";

@@ -11,6 +11,7 @@
 #include <map>
 #include <vector>
 
+#include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
 #include "core/order.h"
@@ -87,6 +88,7 @@ struct ChangeSet {
   std::map<ExceptionId, Changed<PaymentException>> exceptions;
   std::map<ExceptionKey, ExceptionId> exception_keys;
   std::map<IdempotencyKey, Changed<IdempotencyRecord>> idempotency;
+  std::map<GatewayWorkKey, Changed<GatewayWork>> gateway_work;  // ended: its row goes
 
   // As of the freezing. Always written whole: they are few.
   ShardTotals totals;
@@ -95,14 +97,15 @@ struct ChangeSet {
 
   std::size_t records() const noexcept {
     return orders.size() + accounts.size() + transfers.size() + refunds.size() + debits.size() +
-           exceptions.size() + idempotency.size();
+           exceptions.size() + idempotency.size() + gateway_work.size();
   }
   std::size_t bytes() const noexcept {
     constexpr std::size_t node = 64;  // of a map, roughly
     return orders.bytes() + accounts.bytes() + transfers.bytes() +
            refunds.size() * (sizeof(Refund) * 2 + node) + debits.size() * (sizeof(Debit) * 2 + node) +
            exceptions.size() * (sizeof(PaymentException) * 2 + node) +
-           idempotency.size() * (sizeof(IdempotencyRecord) * 2 + node);
+           idempotency.size() * (sizeof(IdempotencyRecord) * 2 + node) +
+           gateway_work.size() * (sizeof(GatewayWork) * 2 + node);
   }
 };
 

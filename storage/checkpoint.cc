@@ -57,6 +57,17 @@ Result<void> CheckpointWriter::open_transaction() {
 }
 
 Result<void> CheckpointWriter::put(Table table) {
+  RECHARGE_TRY(make_room());
+  return transaction_->put(table, row_.key, row_.value);
+}
+
+Result<void> CheckpointWriter::erase(Table table) {
+  RECHARGE_TRY(make_room());
+  return transaction_->erase(table, row_.key);
+}
+
+// For one more change, in this transaction or the next.
+Result<void> CheckpointWriter::make_room() {
   if (in_transaction_ >= pace_.records_per_transaction) {
     RECHARGE_TRY(transaction_->commit());
     transaction_.reset();
@@ -65,7 +76,6 @@ Result<void> CheckpointWriter::put(Table table) {
     if (pace_.between_transactions) pace_.between_transactions();
   }
   RECHARGE_TRY(open_transaction());
-  RECHARGE_TRY(transaction_->put(table, row_.key, row_.value));
   ++in_transaction_;
   ++result_.records;
   return {};
@@ -105,6 +115,10 @@ Result<void> CheckpointWriter::write_shards(const CheckpointInput& input) {
     for (const auto& [key, entry] : changes->idempotency) {
       codec_.encode(entry.record, row_);
       RECHARGE_TRY(put(Table::idempotency));
+    }
+    for (const auto& [key, entry] : changes->gateway_work) {
+      codec_.encode(shard, entry.record, row_);
+      RECHARGE_TRY(entry.record.ended ? erase(Table::gateway_work) : put(Table::gateway_work));
     }
     for (const auto& account : changes->house) {
       codec_.encode(HouseAccountRow{shard, account}, row_);

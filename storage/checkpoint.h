@@ -51,7 +51,9 @@ class CheckpointWriter {
   Result<void> write_sorted(const Sorted& sorted);
   Result<void> write_shards(const CheckpointInput& input);
   Result<void> forget_idempotency_keys(const CheckpointInput& input);
-  Result<void> put(Table table);
+  Result<void> put(Table table);  // row_
+  Result<void> erase(Table table);
+  Result<void> make_room();
   Result<void> open_transaction();
 
   Books& books_;

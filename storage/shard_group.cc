@@ -81,8 +81,25 @@ std::uint64_t ShardGroup::execute_change(const Command& command, Outcome& outcom
   RECHARGE_CHECK(size.has_value());
   const auto number = journal_->commit(producer_, *size);
   records->set_change_number(number);
-  for (const auto& fact : facts_) recharge::apply(fact, *records);
+  for (const auto& fact : facts_) {
+    recharge::apply(fact, *records);
+    const auto* work = std::get_if<GatewayWorkChanged>(&fact);
+    if (work != nullptr && !work->work.ended) noted_work_.push_back(work->work.key);
+  }
   return number;
+}
+
+std::vector<GatewayWorkKey> ShardGroup::take_gateway_work() {
+  auto keys = std::exchange(noted_work_, {});
+  if (looked_for_work_) return keys;
+  looked_for_work_ = true;
+  keys.clear();
+  for (auto& shard : shards_) {
+    if (!shard) continue;
+    // Damage shows where the work itself is read, and in the daily pass.
+    if (const auto open = shard->open_gateway_work()) keys.insert(keys.end(), open->begin(), open->end());
+  }
+  return keys;
 }
 
 }  // namespace recharge

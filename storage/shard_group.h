@@ -58,6 +58,10 @@ class ShardGroup {
   Shards take_shards() noexcept { return std::move(shards_); }
   std::size_t changed_bytes() const noexcept;
 
+  // Work at gateways that is open, and since then what was changed and left open; not durable yet.
+  std::vector<GatewayWorkKey> take_gateway_work();
+  bool has_gateway_work() const noexcept { return !looked_for_work_ || !noted_work_.empty(); }
+
  private:
   std::uint64_t execute_change(const Command& command, Outcome& outcome);
   std::uint64_t execute_read(const Command& command, Outcome& outcome);
@@ -66,6 +70,7 @@ class ShardGroup {
   Result<void> read(ShardRecords& records, const ReadOrder& command, Outcome& outcome);
   Result<void> read(ShardRecords& records, const ExplainOrder& command, Outcome& outcome);
   Result<void> read(ShardRecords& records, const ReadBalance& command, Outcome& outcome);
+  Result<void> read(ShardRecords& records, const ReadGatewayWork& command, Outcome& outcome);
   Result<void> read(ShardRecords& records, const ListOrders& command, Outcome& outcome);
   Result<void> read(ShardRecords& records, const ListEntries& command, Outcome& outcome);
   Result<void> read_exceptions(const ListExceptions& command, Outcome& outcome, std::uint64_t& waits_for);
@@ -82,6 +87,8 @@ class ShardGroup {
   std::size_t held_bytes_ = 0;    // as of the last count
   unsigned until_count_ = 0;
   bool refuses_changes_ = false;
+  bool looked_for_work_ = false;
+  std::vector<GatewayWorkKey> noted_work_;
 };
 
 // The pages of several groups as one, newest first.

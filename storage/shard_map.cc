@@ -23,6 +23,8 @@ std::uint8_t ShardMap::of_command(const Command& command) const noexcept {
         using C = std::decay_t<decltype(c)>;
         if constexpr (std::is_same_v<C, ReportPayment>) {
           return c.order_id.is_nil() ? of_id(c.exception_id) : of_id(c.order_id);
+        } else if constexpr (std::is_same_v<C, ReadGatewayWork>) {
+          return of_id(OrderId{c.key.id});
         } else if constexpr (requires { c.order_id; }) {
           return of_id(c.order_id);
         } else if constexpr (requires { c.exception_id; }) {

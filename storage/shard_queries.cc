@@ -119,6 +119,20 @@ Result<void> ShardGroup::read(ShardRecords& records, const ReadBalance& command,
   return {};
 }
 
+Result<void> ShardGroup::read(ShardRecords& records, const ReadGatewayWork& command, Outcome& outcome) {
+  RECHARGE_GET(work, records.gateway_work(command.key));
+  outcome.code = work == nullptr ? OutcomeCode::payment_ended : OutcomeCode::found;
+  if (work == nullptr) return {};
+  GatewayWorkAndOrder shown{*work, std::nullopt};
+  if (!shown.work.order_id.is_nil()) {
+    RECHARGE_GET(order, records.order(shown.work.order_id));
+    if (order != nullptr) shown.order = *order;
+    if (order != nullptr && order->is_overdue(now_)) overdue_.push_back(order->id);
+  }
+  outcome.shown = shown;
+  return {};
+}
+
 Result<void> ShardGroup::read(ShardRecords& records, const ListOrders& command, Outcome& outcome) {
   OrderPage page;
   OrderId at = command.from;

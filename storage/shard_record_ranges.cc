@@ -102,4 +102,31 @@ Result<std::vector<Refund>> ShardRecords::refunds_of(const OrderId& order_id) {
   return refunds;
 }
 
+Result<std::vector<GatewayWorkKey>> ShardRecords::open_gateway_work() {
+  std::set<GatewayWorkKey> open;
+  StoredKey from;
+  from.push_back(std::byte{shard_});
+  for (;;) {
+    auto row = books_->first_from(Table::gateway_work, from);
+    if (!row) return row.error();
+    if (!row->has_value() || (*row)->key[0] != std::byte{shard_}) break;
+    GatewayWork work;
+    if (auto done = codec_.decode((*row)->key, (*row)->value, work); !done) return done.error();
+    open.insert(work.key);
+    from.assign((*row)->key.begin(), (*row)->key.end());
+    from.push_back(std::byte{0});
+  }
+  for (const auto* set : {frozen_.get(), static_cast<const ChangeSet*>(changed_.get())}) {
+    if (set == nullptr) continue;
+    for (const auto& [key, entry] : set->gateway_work) {
+      if (entry.record.ended) {
+        open.erase(key);
+      } else {
+        open.insert(key);
+      }
+    }
+  }
+  return std::vector<GatewayWorkKey>(open.begin(), open.end());
+}
+
 }  // namespace recharge

@@ -107,6 +107,17 @@ Result<const IdempotencyRecord*> ShardRecords::idempotency(const IdempotencyKey&
   return fetch(Table::idempotency, idempotency_key(key), key, fetched_idempotency_);
 }
 
+Result<const GatewayWork*> ShardRecords::gateway_work(const GatewayWorkKey& key) {
+  for (const auto* set : {static_cast<const ChangeSet*>(changed_.get()), frozen_.get()}) {
+    if (set == nullptr) continue;
+    const auto found = set->gateway_work.find(key);
+    if (found == set->gateway_work.end()) continue;
+    const GatewayWork* work = read(found->second);
+    return work->ended ? nullptr : work;
+  }
+  return fetch(Table::gateway_work, gateway_work_key(shard_, key), key, fetched_gateway_work_);
+}
+
 Result<const PaymentException*> ShardRecords::exception(const ExceptionId& id) {
   if (const auto found = changed_->exceptions.find(id); found != changed_->exceptions.end())
     return read(found->second);
@@ -283,6 +294,11 @@ void ShardRecords::put(const Debit& debit) noexcept {
 void ShardRecords::put(const IdempotencyRecord& record) noexcept {
   mark_changed();
   changed_->idempotency.insert_or_assign(record.key, Changed<IdempotencyRecord>{record, change_number_});
+}
+
+void ShardRecords::put(const GatewayWork& work) noexcept {
+  mark_changed();
+  changed_->gateway_work.insert_or_assign(work.key, Changed<GatewayWork>{work, change_number_});
 }
 
 }  // namespace recharge

@@ -56,6 +56,8 @@ class ShardRecords final : public RecordSource, public RecordSink {
   // Oldest first.
   Result<std::vector<Refund>> refunds_of(const OrderId& order_id);
   Result<std::vector<PaymentException>> exceptions_of(const OrderReference& reference);
+  // All that is not ended, in the order of the keys.
+  Result<std::vector<GatewayWorkKey>> open_gateway_work();
   const std::vector<HouseAccount>& house() const noexcept { return house_; }
 
   Result<const Order*> order(const OrderId& id) override;
@@ -66,6 +68,7 @@ class ShardRecords final : public RecordSource, public RecordSink {
   Result<const IdempotencyRecord*> idempotency(const IdempotencyKey& key) override;
   Result<const PaymentException*> exception(const ExceptionId& id) override;
   Result<const PaymentException*> exception(const ExceptionKey& key) override;
+  Result<const GatewayWork*> gateway_work(const GatewayWorkKey& key) override;
   const ShardTotals& totals() override { return totals_; }
   Money house_balance(LedgerAccountKind kind, const GatewayName& gateway) override;
 
@@ -80,6 +83,7 @@ class ShardRecords final : public RecordSource, public RecordSink {
   void put(const Refund& refund) noexcept override;
   void put(const Debit& debit) noexcept override;
   void put(const IdempotencyRecord& record) noexcept override;
+  void put(const GatewayWork& work) noexcept override;
 
  private:
   // A record read from the books, or that there is none, until the next of its kind is read.
@@ -122,6 +126,7 @@ class ShardRecords final : public RecordSource, public RecordSink {
   Fetched<DebitKey, Debit> fetched_debit_;
   Fetched<EntryId, Transfer> fetched_transfer_;
   Fetched<IdempotencyKey, IdempotencyRecord> fetched_idempotency_;
+  Fetched<GatewayWorkKey, GatewayWork> fetched_gateway_work_;
   std::array<Fetched<ExceptionId, PaymentException>, kExceptionKinds + 1> fetched_exceptions_;
   std::size_t next_exception_ = 0;
 };

@@ -87,7 +87,7 @@ void stored(A& archive, T& account) noexcept {
 }
 
 template <class A, class T>
-requires Is<T, Transfer> || Is<T, Refund> || Is<T, Debit> || Is<T, IdempotencyRecord>
+requires Is<T, Transfer> || Is<T, Refund> || Is<T, Debit> || Is<T, IdempotencyRecord> || Is<T, GatewayWork>
 void stored(A& archive, T& record) noexcept { fields(archive, record); }
 
 // In the journal the last two stand in the command of the same record.
@@ -195,6 +195,16 @@ StoredKey totals_key(std::uint8_t shard) noexcept {
   return key;
 }
 
+StoredKey gateway_work_key(std::uint8_t shard, const GatewayWorkKey& work) noexcept {
+  StoredKey key;
+  append(key, shard);
+  append(key, static_cast<std::uint8_t>(work.kind));
+  append(key, work.id.data(), work.id.size());
+  append(key, static_cast<std::uint8_t>(work.method));
+  append(key, work.refund_id.view());
+  return key;
+}
+
 std::uint64_t RecordCodec::checksum(Table table, Bytes key, Bytes body) const noexcept {
   std::array<std::byte, 1 + kMaxKeyBytes + kMaxValueBytes> text;
   std::size_t size = 0;
@@ -277,6 +287,10 @@ void RecordCodec::encode(const ShardTotalsRow& r, StoredRow& row) const noexcept
   encode_row(Table::totals, totals_key(r.shard), r, row);
 }
 
+void RecordCodec::encode(std::uint8_t shard, const GatewayWork& r, StoredRow& row) const noexcept {
+  encode_row(Table::gateway_work, gateway_work_key(shard, r.key), r, row);
+}
+
 Result<void> RecordCodec::decode(Bytes key, Bytes value, Order& record) const noexcept {
   if (key.size() != record.id.bytes.size()) return Errc::damaged;
   std::memcpy(record.id.bytes.data(), key.data(), key.size());
@@ -309,6 +323,9 @@ Result<void> RecordCodec::decode(Bytes key, Bytes value, HouseAccountRow& record
 }
 Result<void> RecordCodec::decode(Bytes key, Bytes value, ShardTotalsRow& record) const noexcept {
   return decode_row(Table::totals, key, value, record);
+}
+Result<void> RecordCodec::decode(Bytes key, Bytes value, GatewayWork& record) const noexcept {
+  return decode_row(Table::gateway_work, key, value, record);
 }
 
 }  // namespace recharge

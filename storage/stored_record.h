@@ -6,6 +6,7 @@
 
 #include <boost/container/static_vector.hpp>
 
+#include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
 #include "core/order.h"
@@ -46,6 +47,7 @@ StoredKey exception_key_key(std::uint8_t shard, const ExceptionKey& key) noexcep
 StoredKey idempotency_key(const IdempotencyKey& key) noexcept;
 StoredKey house_key(std::uint8_t shard, LedgerAccountKind kind, const GatewayName& gateway) noexcept;
 StoredKey totals_key(std::uint8_t shard) noexcept;
+StoredKey gateway_work_key(std::uint8_t shard, const GatewayWorkKey& key) noexcept;
 
 struct StoredRow {
   StoredKey key;
@@ -66,6 +68,7 @@ class RecordCodec {
   void encode(const IdempotencyRecord& record, StoredRow& row) const noexcept;
   void encode(const HouseAccountRow& record, StoredRow& row) const noexcept;
   void encode(const ShardTotalsRow& record, StoredRow& row) const noexcept;
+  void encode(std::uint8_t shard, const GatewayWork& record, StoredRow& row) const noexcept;
 
   // The checksum and format of a row alone.
   Result<void> check(Table table, Bytes key, Bytes value) const noexcept;
@@ -79,6 +82,7 @@ class RecordCodec {
   Result<void> decode(Bytes key, Bytes value, IdempotencyRecord& record) const noexcept;
   Result<void> decode(Bytes key, Bytes value, HouseAccountRow& record) const noexcept;
   Result<void> decode(Bytes key, Bytes value, ShardTotalsRow& record) const noexcept;
+  Result<void> decode(Bytes key, Bytes value, GatewayWork& record) const noexcept;
 
  private:
   template <class T>

@@ -241,12 +241,27 @@ TEST_F(AlipayCallsTest, ReadsEveryStateOfAPayment) {
   EXPECT_EQ(none.state, State::not_found);
 }
 
+TEST_F(AlipayCallsTest, RefundsAPaymentOfNoOrderByItsTransaction) {
+  RefundStart unknown = refund();
+  unknown.order_id = OrderId();
+  const auto read = [&](const std::string& trade) {
+    return calls_.read_refund(answer("alipay_trade_refund_response",
+                                     R"({"code":"10000","fund_change":"Y","trade_no":")" + trade + "\"}"),
+                              unknown);
+  };
+  EXPECT_EQ(read(std::string(unknown.transaction_id)).kind, Kind::done);
+  EXPECT_EQ(read("another").kind, Kind::unknown);
+  const std::string body = calls_.refund(unknown, kNow).body;
+  EXPECT_NE(body.find("trade_no"), std::string::npos) << body;
+  EXPECT_EQ(body.find("out_trade_no"), std::string::npos) << body;
+}
+
 TEST_F(AlipayCallsTest, BelievesInARefundOnlyWhereMoneyMoved) {
   const auto read = [&](const std::string& change) {
     return calls_.read_refund(
         answer("alipay_trade_refund_response",
                R"({"code":"10000","out_trade_no":")" + kHex + R"(","fund_change":")" + change + "\"}"),
-        kOrder);
+        refund());
   };
   EXPECT_EQ(read("Y").kind, Kind::done);
   EXPECT_EQ(read("Y").state, RefundAnswer::State::succeeded);
@@ -484,6 +499,25 @@ TEST_F(StripeCallsTest, ReadsRefunds) {
   EXPECT_EQ(read("new").kind, Kind::unknown);
   EXPECT_EQ(read("succeeded", "pi_2").kind, Kind::unknown);
   EXPECT_EQ(read("succeeded", "pi_1", "999").kind, Kind::unknown);
+}
+
+TEST_F(StripeCallsTest, FindsItsOwnRefundAmongThoseOfThePayment) {
+  const std::string number = refund_number(refund().order_id, refund().refund_id);
+  const auto one = [](const std::string& named, const std::string& status) {
+    return R"({"object":"refund","id":"re_\"[{","payment_intent":"pi_1","amount":1000,"status":")" + status +
+           R"(","metadata":{"refund":")" + named + "\"}}";
+  };
+  const auto read = [&](const std::string& data, const std::string& more = "false") {
+    return calls_.read_query_refund(
+        {200, "", R"({"object":"list","data":[)" + data + R"(],"has_more":)" + more + "}"}, refund());
+  };
+  EXPECT_EQ(read(one("x", "failed") + "," + one(number, "succeeded")).state, RefundAnswer::State::succeeded);
+  EXPECT_EQ(read(one(number, "pending")).state, RefundAnswer::State::pending);
+  EXPECT_EQ(read(one("x", "succeeded")).state, RefundAnswer::State::not_found);
+  EXPECT_EQ(read(one("x", "succeeded")).kind, Kind::done);
+  EXPECT_EQ(read("").state, RefundAnswer::State::not_found);
+  EXPECT_EQ(read(one("x", "succeeded"), "true").kind, Kind::unknown) << "ours may be on the next page";
+  EXPECT_EQ(calls_.read_query_refund({500, "", ""}, refund()).kind, Kind::unknown);
 }
 
 }  // namespace

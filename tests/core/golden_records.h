@@ -28,7 +28,12 @@ class GoldenRecords {
             {"request_refund", request_refund()},
             {"settle_refund", settle_refund()},
             {"spend_balance", spend_balance()},
-            {"resolve_exception", resolve_exception()}};
+            {"resolve_exception", resolve_exception()},
+            {"start_payment", start_payment()},
+            {"note_payment_start", note_payment_start()},
+            {"end_payment", end_payment()},
+            {"settle_exception_refund", settle_exception_refund()},
+            {"report_payment_by_policy", report_payment_by_policy()}};
   }
 
  private:
@@ -132,7 +137,7 @@ class GoldenRecords {
     command.amount = cents(5000);
     command.sent_at = Time{kNow.ms - 456};
     command.tolerance_ms = kToleranceMs;
-    command.late_policy = LatePolicy::refund;
+    command.policies.late = PaymentPolicy::refund;
     command.currency = kCny;
     command.key_id = text<KeyId>("key-1");
     command.evidence = kBody;
@@ -222,6 +227,59 @@ class GoldenRecords {
     transfer.transfer.order_id = {};
     return record(command, {transfer, DebitRecorded{{account_, command.debit_id, cents(5000), command.memo,
                                                      transfer.transfer.id}}});
+  }
+  GatewayWork work() const {
+    GatewayWork work;
+    work.key = GatewayWorkKey::of_payment(order_, PayMethod::h5);
+    work.gateway = text<GatewayName>("wechat");
+    work.started_at = kNow;
+    work.order_id = order_;
+    return work;
+  }
+  JournalRecord start_payment() const {
+    auto fact = changed(OrderEvent::payment_started, OrderStatus::pending, OrderStatus::pending);
+    fact.fields = kGatewayField;
+    fact.gateway = work().gateway;
+    return record(StartPayment{order_, work().gateway, PayMethod::h5}, {fact, GatewayWorkChanged{work()}});
+  }
+  JournalRecord note_payment_start() const {
+    NotePaymentStart command{order_, PayMethod::h5, text<PayText>("https://wx.example/?prepay_id=wx1"),
+                             Time{kNow.ms + 240'000}, text<TransactionId>("pi_1")};
+    auto noted = work();
+    noted.pay_text = command.pay_text;
+    noted.pay_text_until = command.pay_text_until;
+    noted.gateway_id = command.gateway_id;
+    return record(command, {GatewayWorkChanged{noted}});
+  }
+  JournalRecord end_payment() const {
+    auto ended = work();
+    ended.ended = true;
+    return record(EndPayment{order_, PayMethod::h5}, {GatewayWorkChanged{ended}});
+  }
+  JournalRecord settle_exception_refund() const {
+    GatewayWork ended;
+    ended.key = GatewayWorkKey::of_exception(exception_);
+    ended.ended = true;
+    ended.gateway = text<GatewayName>("wechat");
+    ended.started_at = Time{kNow.ms - 9};
+    ended.transaction_id = transaction_;
+    ended.refund_id = refund_id_of(exception_);
+    ended.amount = ended.total = cents(5000);
+    auto opened = std::get<ExceptionResolved>(resolve_exception().facts[1]);
+    opened.exception.action = ExceptionAction::none;
+    opened.exception.resolved_at = {};
+    opened.exception.note = {};
+    opened.open_after = 1;
+    return record(SettleExceptionRefund{exception_, false},
+                  {posted(TransferKind::payment_kept, house(LedgerAccountKind::in_transit),
+                          house(LedgerAccountKind::suspense)),
+                   opened, GatewayWorkChanged{ended}});
+  }
+  JournalRecord report_payment_by_policy() const {
+    auto result = report_payment_unknown();
+    std::get<ReportPayment>(result.command).policies = {PaymentPolicy::review, PaymentPolicy::refund,
+                                                        PaymentPolicy::credit, PaymentPolicy::refund};
+    return result;
   }
   JournalRecord resolve_exception() const {
     ExceptionResolved fact;

@@ -97,8 +97,9 @@ TEST_P(EveryCommand, SurvivesFlippedBits) {
 
 std::string command_name(const ::testing::TestParamInfo<std::size_t>& index) {
   constexpr std::array<const char*, kChangeCommands> names = {
-      "PlaceOrder",    "SimulatePayment", "ReportPayment", "CloseOrder",      "ExpireOrder",
-      "RequestRefund", "SettleRefund",    "SpendBalance",  "ResolveException"};
+      "PlaceOrder",       "SimulatePayment", "ReportPayment",        "CloseOrder",       "ExpireOrder",
+      "RequestRefund",    "SettleRefund",    "SpendBalance",         "ResolveException", "StartPayment",
+      "NotePaymentStart", "EndPayment",      "SettleExceptionRefund"};
   return names[index.param];
 }
 INSTANTIATE_TEST_SUITE_P(, EveryCommand, ::testing::Range(std::size_t{0}, kChangeCommands), command_name);
@@ -253,9 +254,13 @@ TEST(GoldenRecords, AreWrittenAndReadAsEver) {
 }
 
 TEST(GoldenRecords, OfVersion1AreReadAndComparedAsEver) {
+  unsigned files = 0;
   for (const auto& [name, record] : GoldenRecords().all()) {
+    std::ifstream file(golden_path(name, 1));
+    if (!file) continue;  // came with version 2
+    ++files;
     std::stringstream stored;
-    stored << std::ifstream(golden_path(name, 1)).rdbuf();
+    stored << file.rdbuf();
     const Bytes bytes = bytes_of(stored.str());
     JournalRecord decoded;
     ASSERT_TRUE(decode_record(bytes, decoded)) << name;
@@ -268,6 +273,7 @@ TEST(GoldenRecords, OfVersion1AreReadAndComparedAsEver) {
     room.resize(*size);
     EXPECT_EQ(room, bytes) << name;
   }
+  EXPECT_EQ(files, 11U);
 }
 
 // Found by fuzzing: it was read as an order without a key, and its digest was lost.

@@ -140,6 +140,10 @@ class InvariantCheck {
       reserved[refund.order_id] += refund.amount.minor_units();
       in_transit[records_.orders.at(refund.order_id).gateway] += refund.amount.minor_units();
     }
+    for (const auto& [key, work] : records_.gateway_works) {
+      if (key.kind == GatewayWorkKind::exception_refund)
+        in_transit[work.gateway] += work.amount.minor_units();
+    }
     for (const auto& [id, order] : records_.orders) {
       require(order.refunded.minor_units() == settled[id], "refunded is not the sum of settled refunds");
       require(order.refund_reserved.minor_units() == reserved[id],

@@ -1,6 +1,6 @@
 // Purpose: all records of one shard in ordered maps: the simplest source and sink that the rules can run on.
 // A copy of it is a snapshot. Owner: one thread. Lifetime: pointers that it returns stay valid until the
-// record is erased, which nothing does. For tests and the simulation.
+// record is erased, which only work at gateways is. For tests and the simulation.
 #pragma once
 
 #include <map>
@@ -23,6 +23,7 @@ class MapRecords final : public RecordSource, public RecordSink {
   std::map<IdempotencyKey, IdempotencyRecord> idempotency_records;
   std::map<ExceptionId, PaymentException> exceptions;
   std::map<ExceptionKey, ExceptionId> exception_keys;
+  std::map<GatewayWorkKey, GatewayWork> gateway_works;
   std::map<std::pair<LedgerAccountKind, GatewayName>, Money> house;
   ShardTotals shard_totals;
 
@@ -43,6 +44,9 @@ class MapRecords final : public RecordSource, public RecordSink {
     const auto found = exception_keys.find(key);
     if (found == exception_keys.end()) return static_cast<const PaymentException*>(nullptr);
     return find(exceptions, found->second);
+  }
+  Result<const GatewayWork*> gateway_work(const GatewayWorkKey& key) override {
+    return find(gateway_works, key);
   }
   const ShardTotals& totals() override { return shard_totals; }
   Money house_balance(LedgerAccountKind kind, const GatewayName& gateway) override {
@@ -72,6 +76,13 @@ class MapRecords final : public RecordSource, public RecordSink {
   void put(const Refund& refund) noexcept override { refunds[{refund.order_id, refund.refund_id}] = refund; }
   void put(const Debit& debit) noexcept override { debits[{debit.account, debit.debit_id}] = debit; }
   void put(const IdempotencyRecord& record) noexcept override { idempotency_records[record.key] = record; }
+  void put(const GatewayWork& work) noexcept override {
+    if (work.ended) {
+      gateway_works.erase(work.key);
+    } else {
+      gateway_works[work.key] = work;
+    }
+  }
 
  private:
   template <class Map>
@@ -91,8 +102,8 @@ inline bool same(const MapRecords& a, const MapRecords& b) {
   return same(a.orders, b.orders) && same(a.accounts, b.accounts) && same(a.refunds, b.refunds) &&
          same(a.debits, b.debits) && same(a.transfers, b.transfers) &&
          same(a.idempotency_records, b.idempotency_records) && same(a.exceptions, b.exceptions) &&
-         same(a.exception_keys, b.exception_keys) && same(a.house, b.house) &&
-         same(a.shard_totals, b.shard_totals);
+         same(a.exception_keys, b.exception_keys) && same(a.gateway_works, b.gateway_works) &&
+         same(a.house, b.house) && same(a.shard_totals, b.shard_totals);
 }
 
 // One record a line, for messages.

@@ -183,9 +183,9 @@ class OrderModel {
     const bool late =
         order->status == OrderStatus::closed || (order->status == OrderStatus::expired && !on_time);
     if (kept_late && (late || !payment.open)) return hold(payment, ExceptionKind::late_payment, c);
-    if (late && c.late_policy != LatePolicy::credit) {
+    if (late && c.policies.late != PaymentPolicy::credit) {
       const auto reply = hold(payment, ExceptionKind::late_payment, c);
-      if (c.late_policy == LatePolicy::refund) settle(payment);
+      if (c.policies.late == PaymentPolicy::refund) settle(payment);
       return reply;
     }
     return credit(*order, payment, c);

@@ -195,7 +195,7 @@ TEST(Late, DismissedIsNotCreditedAfterwards) {
   s.callback();
   s.resolve(s.newest_exception().id, Action::dismiss);
   EXPECT_EQ(s.callback({.paid_at = on_time}), Code::already_processed);
-  EXPECT_EQ(s.callback({.late = LatePolicy::credit}), Code::already_processed);
+  EXPECT_EQ(s.callback({.late = PaymentPolicy::credit}), Code::already_processed);
   EXPECT_EQ(s.units(), 0);
 }
 
@@ -204,7 +204,7 @@ TEST(Late, PolicyDoesNotReachBackToWhatWasKept) {
   s.place();
   s.close();
   s.callback();
-  for (auto policy : {LatePolicy::credit, LatePolicy::refund}) {
+  for (auto policy : {PaymentPolicy::credit, PaymentPolicy::refund}) {
     EXPECT_EQ(s.callback({.late = policy}), Code::kept_for_review);
     EXPECT_EQ(s.kinds(), "");
   }
@@ -214,10 +214,10 @@ TEST(Late, RefundedByPolicyIsNotRefundedAgain) {
   Scenario s;
   s.place();
   s.close();
-  EXPECT_EQ(s.callback({.late = LatePolicy::refund}), Code::kept_for_review);
+  EXPECT_EQ(s.callback({.late = PaymentPolicy::refund}), Code::kept_for_review);
   EXPECT_EQ(s.newest_exception().action, Action::refund);
   EXPECT_EQ(s.clearing(), 0);
-  EXPECT_EQ(s.callback({.late = LatePolicy::refund}), Code::already_processed);
+  EXPECT_EQ(s.callback({.late = PaymentPolicy::refund}), Code::already_processed);
   EXPECT_EQ(s.kinds(), "");
 }
 

@@ -98,9 +98,9 @@ class RandomHistory {
     command.sent_at = Time{driver_.now.ms - (chance(5) ? kToleranceMs + 1000 : 0)};
     command.tolerance_ms = kToleranceMs;
     if (chance(3)) command.paid_at = Time{kStart.ms + static_cast<std::int64_t>(below(4)) * 20 * 60 * 1000};
-    command.late_policy = chance(2)   ? LatePolicy::review
-                          : chance(2) ? LatePolicy::credit
-                                      : LatePolicy::refund;
+    command.policies.late = chance(2)   ? PaymentPolicy::review
+                            : chance(2) ? PaymentPolicy::credit
+                                        : PaymentPolicy::refund;
     command.exception_id = driver_.fresh_exception_id();
     command.currency = kCny;
     command.evidence = kEvidence;

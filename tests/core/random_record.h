@@ -83,12 +83,14 @@ class RandomRecord {
   void fill(std::uint8_t& value) { value = number<std::uint8_t>(); }
   void fill(bool& value) { value = flag(); }
   void fill(OrderStatus& status) { status = up_to(OrderStatus::partially_refunded); }
-  void fill(OrderEvent& event) { event = up_to(OrderEvent::exception_kept); }
+  void fill(OrderEvent& event) { event = up_to(OrderEvent::payment_started); }
   void fill(RefundStatus& status) { status = up_to(RefundStatus::failed); }
   void fill(TransferKind& kind) { kind = up_to(TransferKind::exception_dismissed); }
   void fill(ExceptionKind& kind) { kind = up_to(ExceptionKind::balance_limit); }
   void fill(ExceptionAction& action) { action = up_to(ExceptionAction::superseded); }
-  void fill(LatePolicy& policy) { policy = up_to(LatePolicy::refund); }
+  void fill(PaymentPolicy& policy) { policy = up_to(PaymentPolicy::refund); }
+  void fill(PayMethod& method) { method = up_to(PayMethod::intent); }
+  void fill(GatewayWorkKind& kind) { kind = up_to(GatewayWorkKind::exception_refund); }
   void fill(SignatureScheme& scheme) { scheme = up_to(kLastSignatureScheme); }
   void fill(std::string_view&) {}
   void fill(LedgerAccount& account) {

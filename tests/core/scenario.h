@@ -18,7 +18,7 @@ struct Callback {
   bool success = true;
   std::int64_t sent_ago_ms = 0;  // how old the signature is on arrival
   std::optional<Time> paid_at = {};
-  LatePolicy late = LatePolicy::review;
+  PaymentPolicy late = PaymentPolicy::review;
   std::string_view evidence = R"({"order_id":"…","status":"success"})";
 };
 
@@ -63,7 +63,7 @@ class Scenario : public RuleDriver {
     command.sent_at = Time{now.ms - callback.sent_ago_ms};
     command.tolerance_ms = kToleranceMs;
     command.paid_at = callback.paid_at;
-    command.late_policy = callback.late;
+    command.policies.late = callback.late;
     command.exception_id = fresh_exception_id();
     command.currency = kCny;
     command.key_id = text<KeyId>("key-1");

@@ -46,7 +46,7 @@ void reach(Scenario& s, OrderStatus status) {
 }
 
 using Event = OutcomeCode (*)(Scenario&);
-template <LatePolicy policy>
+template <PaymentPolicy policy>
 OutcomeCode overdue_success(Scenario& s) {
   s.pass_expiry();
   return s.callback({.late = policy});
@@ -58,9 +58,9 @@ Event event_named(std::string_view name) {
       {"pay_declined", [](Scenario& s) { return s.pay(false, "sim_2"); }},
       {"success", [](Scenario& s) { return s.callback(); }},
       {"success_other_transaction", [](Scenario& s) { return s.callback({.transaction = "txn_2"}); }},
-      {"overdue_success_review", &overdue_success<LatePolicy::review>},
-      {"overdue_success_credit", &overdue_success<LatePolicy::credit>},
-      {"overdue_success_refund", &overdue_success<LatePolicy::refund>},
+      {"overdue_success_review", &overdue_success<PaymentPolicy::review>},
+      {"overdue_success_credit", &overdue_success<PaymentPolicy::credit>},
+      {"overdue_success_refund", &overdue_success<PaymentPolicy::refund>},
       {"overdue_success_paid_on_time",
        [](Scenario& s) {
          s.pass_expiry();

@@ -40,7 +40,8 @@ void fuzz(FuzzBytes bytes) {
     const std::string lines = input.ConsumeRandomLengthString(200);
     const GatewayReply reply{200, lines, input.ConsumeRemainingBytesAsString()};
     RECHARGE_CHECK(alipay.read_query(reply, order).kind == Kind::unknown);
-    RECHARGE_CHECK(alipay.read_refund(reply, order).kind == Kind::unknown);
+    RECHARGE_CHECK(alipay.read_refund(reply, RefundStart{order, "t", RefundId(), Money(), Money()}).kind ==
+                   Kind::unknown);
     RECHARGE_CHECK(wechat.read_query(reply, order, now).kind == Kind::unknown);
     RECHARGE_CHECK(wechat.read_close(reply, now).kind == Kind::unknown);
     static_cast<void>(stripe.read_query(reply, order));  // vouched for by TLS: only must not fail

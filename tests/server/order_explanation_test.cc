@@ -140,7 +140,7 @@ const std::vector<Row>& states() {
        ""},
       {"recharged after the closing, by policy",
        [](Scenario& s) {
-         s.place(), s.pass(1), s.close(), s.pass(1), s.callback({.late = LatePolicy::credit});
+         s.place(), s.pass(1), s.close(), s.pass(1), s.callback({.late = PaymentPolicy::credit});
        },
        {kPlaced, "order closed", kCredited},
        "",

@@ -18,7 +18,7 @@ constexpr std::int64_t kLongRemark = 2700;
 
 Workload::Workload(std::uint64_t seed) : commands_(1, shard_map()) {
   Draws draws(seed);
-  late_policy_ = static_cast<LatePolicy>(draws.below(3));
+  late_policy_ = static_cast<PaymentPolicy>(draws.below(3));
   long_remarks_ = draws.one_in(4);
 }
 
@@ -148,7 +148,7 @@ ReportPayment Workload::report(const NativeCallback& callback, Callback sent) {
   report.sent_at = from_unix_seconds(*callback.timestamp_s);
   report.tolerance_ms = kToleranceMs;
   report.paid_at = callback.paid_at;
-  report.late_policy = late_policy_;
+  report.policies.late = late_policy_;
   sent_.push_back(std::move(sent));
   report.evidence = sent_.back().body;
   report.evidence_digest = digest_of(sent_.back().body);

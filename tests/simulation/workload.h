@@ -43,7 +43,7 @@ class Workload {
   std::string reference(const OrderId& id, Draws& draws);
 
   testing::Commands commands_;
-  LatePolicy late_policy_ = LatePolicy::review;
+  PaymentPolicy late_policy_ = PaymentPolicy::review;
   bool long_remarks_ = false;
   std::vector<Placed> placed_;
   std::deque<Payment> payments_;

@@ -83,7 +83,7 @@ class Commands {
     if (draw(20) == 0) now.ms += static_cast<std::int64_t>(draw(kExpireAfterMs));
     now.ms += static_cast<std::int64_t>(draw(50));
     const auto account = "user-" + std::to_string(draw(12));
-    const auto kind = orders_.empty() ? 0 : draw(20);
+    const auto kind = orders_.empty() ? 0 : draw(22);
     if (kind < 5) {
       auto command = draw(3) == 0 ? place_with_key(account, "key-" + std::to_string(draw(4)), kExpireAfterMs)
                                   : place(account, amount());
@@ -99,6 +99,7 @@ class Commands {
     if (kind < 16) return refund(id, "r-" + std::to_string(draw(4)), amount(), draw(2) == 0);
     if (kind < 17) return SettleRefund{id, text<RefundId>("r-" + std::to_string(draw(4))), draw(2) == 0};
     if (kind < 18) return spend(account, "d-" + std::to_string(draw(30)), amount());
+    if (kind > 19) return any_start(id);
     if (kind < 19 || exceptions_.empty()) return ReadOrder{id};
     constexpr std::array actions = {ExceptionAction::credit, ExceptionAction::refund,
                                     ExceptionAction::dismiss};
@@ -113,6 +114,22 @@ class Commands {
     std::int64_t amount;
   };
 
+  Command any_start(const OrderId& id) {
+    const auto method = static_cast<PayMethod>(draw(2));
+    switch (draw(4)) {
+      case 0:
+        return NotePaymentStart{id,
+                                method,
+                                text<PayText>("https://pay.example/" + std::to_string(draw(9))),
+                                Time{now.ms + kExpireAfterMs},
+                                {}};
+      case 1:
+        return EndPayment{id, method};
+      default:
+        return StartPayment{id, text<GatewayName>(draw(4) == 0 ? std::string_view("other") : kNativeGateway),
+                            method};
+    }
+  }
   Command any_report(const OrderId& id, std::int64_t price) {
     auto command = draw(12) == 0 ? pay_unknown("user-1", "t-unknown") : pay(id, "", price);
     command.transaction_id = transaction(command.order_id);
@@ -124,7 +141,7 @@ class Commands {
       command.sent_at = Time{now.ms - 2 * kToleranceMs};
       command.tolerance_ms = kToleranceMs;
     }
-    command.late_policy = static_cast<LatePolicy>(draw(3));
+    command.policies.late = static_cast<PaymentPolicy>(draw(3));
     exceptions_.push_back(command.exception_id);
     return command;
   }

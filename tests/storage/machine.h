@@ -274,6 +274,10 @@ class Model {
       codec_.encode(HouseAccountRow{shard, {key.first, key.second, balance}}, row);
       keep(Table::house);
     }
+    for (const auto& [key, work] : r.gateway_works) {
+      codec_.encode(shard, work, row);
+      keep(Table::gateway_work);
+    }
     codec_.encode(ShardTotalsRow{shard, r.shard_totals}, row);
     keep(Table::totals);
   }

@@ -151,6 +151,22 @@ ShardTotalsRow totals_row() {
   return row;
 }
 
+GatewayWork gateway_work() {
+  GatewayWork work;
+  work.key = GatewayWorkKey::of_refund(id_of<OrderId>(3), text<RefundId>("r-1"));
+  work.gateway = text<GatewayName>("alipay");
+  work.started_at = Time{1'700'000'000'123};
+  work.pay_text = text<PayText>("https://qr.example/bax01");
+  work.pay_text_until = Time{1'700'000'900'000};
+  work.gateway_id = text<TransactionId>("pi_1");
+  work.order_id = id_of<OrderId>(3);
+  work.transaction_id = text<TransactionId>("2026112522001");
+  work.refund_id = text<RefundId>("r-1");
+  work.amount = cents(100);
+  work.total = cents(5000);
+  return work;
+}
+
 struct Decoded {
   boost::system::error_code code;
   bool same = false;
@@ -169,7 +185,8 @@ struct Kind {
 template <class Record>
 Kind kind_of(std::string name, Table table, const Record& record) {
   Kind kind{std::move(name), table, {}, {}};
-  if constexpr (std::is_same_v<Record, PaymentException> || std::is_same_v<Record, ExceptionKeyRow>) {
+  if constexpr (std::is_same_v<Record, PaymentException> || std::is_same_v<Record, ExceptionKeyRow> ||
+                std::is_same_v<Record, GatewayWork>) {
     kCodec.encode(7, record, kind.row);
   } else {
     kCodec.encode(record, kind.row);
@@ -193,7 +210,8 @@ std::vector<Kind> all_kinds() {
           kind_of("exception_key", Table::exception_keys, exception_key_row()),
           kind_of("idempotency", Table::idempotency, idempotency_record()),
           kind_of("house", Table::house, house_row()),
-          kind_of("totals", Table::totals, totals_row())};
+          kind_of("totals", Table::totals, totals_row()),
+          kind_of("gateway_work", Table::gateway_work, gateway_work())};
 }
 
 TEST(StoredRecord, EveryKindComesBackWhole) {
@@ -226,12 +244,18 @@ TEST(StoredRecord, TheLongestTextsFit) {
   spent.account = longest(Account());
   spent.debit_id = longest(DebitId());
   spent.memo = longest(Memo());
+  auto work = gateway_work();
+  work.key.refund_id = work.refund_id = longest(RefundId());
+  work.gateway = longest(GatewayName());
+  work.pay_text = longest(PayText());
+  work.gateway_id = work.transaction_id = longest(TransactionId());
   const ExceptionKeyRow key{{longest(OrderReference()), ExceptionKind::late_payment, longest(GatewayName()),
                              longest(TransactionId())},
                             id_of<ExceptionId>(1)};
   for (const auto& kind :
        {kind_of("order", Table::orders, order), kind_of("exception", Table::exceptions, exception),
-        kind_of("debit", Table::debits, spent), kind_of("exception key", Table::exception_keys, key)}) {
+        kind_of("debit", Table::debits, spent), kind_of("exception key", Table::exception_keys, key),
+        kind_of("gateway work", Table::gateway_work, work)}) {
     const auto same = kind.decodes_to_same(kind.row.key, kind.row.value);
     EXPECT_TRUE(same.same) << kind.name;
   }
