@@ -132,13 +132,13 @@ TEST_F(SimulatedApisTest, AlipayFromTheCodeToTheBill) {
   const auto refund = refund_start(told_[0].transaction_id, 2000);
   EXPECT_EQ(calls.read_query_refund(ask(calls.query_refund(refund, kNow)), refund).state,
             RefundAnswer::State::not_found);
-  EXPECT_EQ(calls.read_refund(ask(calls.refund(refund, kNow)), order_).state, RefundAnswer::State::succeeded);
-  EXPECT_EQ(calls.read_refund(ask(calls.refund(refund, kNow)), order_).kind, Answered::unknown)
+  EXPECT_EQ(calls.read_refund(ask(calls.refund(refund, kNow)), refund).state, RefundAnswer::State::succeeded);
+  EXPECT_EQ(calls.read_refund(ask(calls.refund(refund, kNow)), refund).kind, Answered::unknown)
       << "moved twice";
   EXPECT_EQ(calls.read_query_refund(ask(calls.query_refund(refund, kNow)), refund).state,
             RefundAnswer::State::succeeded);
-  EXPECT_EQ(calls.read_refund(ask(calls.refund(refund_start("", 3001), kNow)), order_).kind,
-            Answered::refused);
+  const auto too_much = refund_start("", 3001);
+  EXPECT_EQ(calls.read_refund(ask(calls.refund(too_much, kNow)), too_much).kind, Answered::refused);
   expect_bill(rows_of(visit("GET", "/alipay/bill?bill_date=2026-02-02").body, BillFormat::alipay),
               told_[0].transaction_id);
 
