@@ -26,11 +26,10 @@ constexpr std::array<std::string_view, kMet> kMetNames = {"power losses",
                                                           "storage full"};
 
 constexpr std::array<std::string_view, std::variant_size_v<Command>> kCommandNames = {
-    "place",         "pay",           "callback",    "close",         "expire",
-    "refund",        "settle refund", "debit",       "resolve",       "read order",
-    "start payment", "note start",    "end payment", "settle return", "read order",
-    "explain order", "read balance",  "list orders", "list entries",  "list exceptions",
-    "read work"};
+    "place",        "pay",           "callback",      "close",           "expire",
+    "refund",       "settle refund", "debit",         "resolve",         "start payment",
+    "note start",   "end payment",   "settle return", "read order",      "explain order",
+    "read balance", "list orders",   "list entries",  "list exceptions", "read work"};
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(OutcomeCode::damaged) + 1> kOutcomeNames = {
     "order_placed",
