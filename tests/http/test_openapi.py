@@ -173,7 +173,8 @@ def test_every_operation_is_routed(api, operators, path, method):
     target = path.replace("{account}", "13812345678")
     target = re.sub(r"\{[^}]*\}", "0190a1b2-c3d4-7e5f-8a6b-0123456789ab", target)
     door = operators if path.startswith("/admin/") else api
-    reply = door.request(method.upper(), target, b"" if method == "post" else None)
+    asked = "HEAD" if path == "/api/accounts/{account}/events" else method.upper()  # GET would listen without an end
+    reply = door.request(asked, target, b"" if method == "post" else None)
     assert reply.status == 200 or reply["error"] not in ("not_found", "method_not_allowed")
     other = door.request("DELETE", target)
     assert {name.strip() for name in expect(other, 405).header("allow").split(",")} - {"HEAD"} == {
