@@ -9,6 +9,7 @@
 #include <array>
 
 #include "core/check.h"
+#include "core/openssl_free.h"
 #include "core/token_key_material.h"
 
 namespace recharge {
@@ -21,16 +22,9 @@ const unsigned char* octets(std::string_view text) noexcept {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-template <auto Function>
-struct Free {
-  template <class T>
-  void operator()(T* object) const noexcept {
-    Function(object);
-  }
-};
-using MdContext = std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>>;
-using EcSignature = std::unique_ptr<ECDSA_SIG, Free<ECDSA_SIG_free>>;
-using MemoryBio = std::unique_ptr<BIO, Free<BIO_free_all>>;
+using MdContext = std::unique_ptr<EVP_MD_CTX, OpensslFree<EVP_MD_CTX_free>>;
+using EcSignature = std::unique_ptr<ECDSA_SIG, OpensslFree<ECDSA_SIG_free>>;
+using MemoryBio = std::unique_ptr<BIO, OpensslFree<BIO_free_all>>;
 
 std::array<unsigned char, crypto_auth_hmacsha256_BYTES> hmac(const Secret& secret, std::string_view message) {
   crypto_auth_hmacsha256_state state;

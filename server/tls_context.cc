@@ -10,6 +10,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "core/openssl_free.h"
 #include "server/secret_file.h"
 
 namespace recharge {
@@ -36,15 +37,8 @@ void check_readable(const SecretSource& source) {
   if (!in) refuse_file(source, std::string("cannot be read: ") + std::strerror(errno));
 }
 
-template <auto function>
-struct Free {
-  template <class T>
-  void operator()(T* object) const noexcept {
-    function(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Free<BIO_free>>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
+using Bio = std::unique_ptr<BIO, OpensslFree<BIO_free>>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, OpensslFree<EVP_PKEY_free>>;
 
 int no_passphrase(char*, int, int, void*) { return -1; }
 
