@@ -9,7 +9,8 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 # In the order of the cases of stored_record_fuzz.cc.
-TABLES = ["order", "account", "transfer", "refund", "debit", "exception", "exception_key", "idempotency", "house", "totals"]
+TABLES = ["order", "account", "transfer", "refund", "debit", "exception", "exception_key", "idempotency", "house", "totals",
+          "gateway_work"]
 CHECKSUM_BYTES = 8  # the target makes it anew
 
 
