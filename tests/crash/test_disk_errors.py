@@ -164,7 +164,8 @@ def test_slow_flushes(tmp_path):
 
 def test_too_slow_replies_and_hoarded_memory_are_seen(tmp_path):
     need_strace(tmp_path)
-    check_that_it_fails("flushes beyond all bounds", lambda: slow_flushes(
-        tmp_path / "slow", seeded("slow"), round(REPLY_WITHIN_S * 1.1e6), 6, pipelines=0))
+    check_that_it_fails("flushes beyond all bounds, and nobody refused for them", lambda: slow_flushes(
+        tmp_path / "slow", seeded("slow"), round(REPLY_WITHIN_S * 1.1e6), 6, pipelines=0,
+        env={"RECHARGED_SERVER__MAX_LATENCY_MS": "0"}))
     check_that_it_fails("memory kept at each flush", lambda: slow_flushes(
         tmp_path / "hoard", seeded("slow"), 100_000, 2, pipelines=0, **broken_disk("hoard")))
