@@ -56,12 +56,22 @@ def injected(process, inject, log):
     try:
         deadline = time.monotonic() + 5
         while process.poll() is None and not all_traced(process.pid):
-            check(time.monotonic() < deadline and tracer.poll() is None, "strace does not get hold of recharged")
+            check(time.monotonic() < deadline, "strace does not get hold of recharged")
+            if tracer.poll() is not None:  # with the process, which the first call may have ended, or without it
+                check(ended_within(process, 1), "strace does not get hold of recharged")
             time.sleep(0.005)
         yield
     finally:
         tracer.terminate()
         tracer.wait()
+
+
+def ended_within(process, seconds):
+    try:
+        process.wait(timeout=seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def all_traced(pid):

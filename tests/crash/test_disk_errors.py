@@ -41,7 +41,7 @@ def wait_until_acknowledged_after_failure(load, log):
 def fail_in_mid_load(folder, rng, inject, ends=True, **broken):
     """ends=False: the process is taken to go on, and is killed."""
     with serving(folder, **broken) as daemon:
-        load = Load(daemon.address, rng, 0)
+        load = Load(daemon.address, rng, 0, refusals_end=True)  # between the failure and the end it may say 503
         time.sleep(rng.uniform(0.1, 0.4))
         log = Path(folder) / "strace"
         with injected(daemon.process, inject, log):
@@ -95,7 +95,7 @@ def test_read_only_disk_ends_the_process(tmp_path):
         pytest.skip("loop devices may not be mounted here")
     try:
         daemon = Daemon(tmp_path, CONFIG, data_dir=mounted / "data")
-        load = Load(daemon.address, seeded("read-only"), 0)
+        load = Load(daemon.address, seeded("read-only"), 0, refusals_end=True)
         time.sleep(0.3)
         failed_at = time.monotonic()
         subprocess.run(["mount", "-o", "remount,abort", mounted], check=True)
