@@ -50,7 +50,7 @@ struct Gatherer {
       RECHARGE_FETCH(order, source.order(at));
       if (order == nullptr) return Errc::damaged;
       const std::int64_t age_ms = now.ms - order->created_at().ms;
-      if (age_ms >= matters_ms) return {};
+      if (age_ms > matters_ms) return {};  // at the end of its time an order still waits
       if (examined == AccountLimits::kMaxExamined) {
         placed.too_many = true;
         return {};

@@ -30,6 +30,9 @@ void show_as_expired(Outcome& outcome, Time now) noexcept {
   if (auto* page = std::get_if<OrderPage>(&outcome.shown)) {
     for (auto& order : page->orders) expire(order);
   }
+  if (auto* work = std::get_if<GatewayWorkAndOrder>(&outcome.shown)) {
+    if (work->order) expire(*work->order);
+  }
 }
 
 }  // namespace

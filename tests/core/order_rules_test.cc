@@ -52,7 +52,9 @@ TEST(AccountLimits, CountOrdersThatWaitForTheirPayment) {
   EXPECT_EQ(s.close(), Code::order_closed);
   EXPECT_EQ(s.execute(limited(s, 4, 0)), Code::order_placed) << "one was closed";
   EXPECT_EQ(s.execute(limited(s, 4, 0)), Code::too_many_pending);
-  s.now.ms += kExpireAfterMs + 1;
+  s.now.ms += kExpireAfterMs;
+  EXPECT_EQ(s.execute(limited(s, 1, 0)), Code::too_many_pending) << "they wait to the end of their time";
+  s.now.ms += 1;
   EXPECT_EQ(s.execute(limited(s, 1, 0)), Code::order_placed)
       << "all have expired, although nobody touched them";
 }
