@@ -33,6 +33,7 @@ class OrderModel {
     std::string transaction;
     std::int64_t refunded = 0;
     std::map<RefundId, std::pair<std::int64_t, RefundStatus>> refunds;
+    bool by_call = false;  // its payment came from a gateway that is called for refunds
 
     bool is_overdue(std::int64_t now_ms) const {
       return (status == OrderStatus::pending || status == OrderStatus::failed) && now_ms > expires_ms;
@@ -48,11 +49,33 @@ class OrderModel {
     bool settled = false;  // credited or returned by hand or by policy
     std::int64_t amount = 0;
     ExceptionId id;
+    std::string gateway;
+    bool by_call = false;
+    bool returning = false;  // its gateway was asked to give it back, and has not answered
+    bool returned = false;   // and has
+  };
+  // What is to be done at a gateway, from before the first call until an answer ends it.
+  struct Work {
+    std::string gateway;
+    std::string pay_text;
+    std::int64_t pay_text_until = 0;
+    std::string transaction;
+    std::string refund;  // what its number at the gateway is made of
+    std::int64_t amount = 0;
+    std::int64_t total = 0;
+  };
+  struct Remembered {
+    Digest body;
+    std::int64_t at;
+    std::int64_t retention_ms;
+    OrderId order;
   };
   std::map<OrderId, Entry> orders;
   std::map<Account, std::int64_t> balances;
   std::map<std::pair<std::string, std::string>, Payment> payments;  // reported as successes
   std::map<std::pair<Account, DebitId>, std::int64_t> debits;
+  std::map<GatewayWorkKey, Work> works;
+  std::map<IdempotencyKey, Remembered> remembered;
 
   std::int64_t in_suspense() const {
     std::int64_t sum = 0;
@@ -71,6 +94,7 @@ class OrderModel {
       for (const auto& [refund_id, refund] : order.refunds)
         sum += refund.second == RefundStatus::pending ? refund.first : 0;
     }
+    for (const auto& [key, payment] : payments) sum += payment.returning ? payment.amount : 0;
     return sum;
   }
   std::int64_t spent() const {
@@ -91,10 +115,6 @@ class OrderModel {
 
  private:
   using Code = OutcomeCode;
-  struct Remembered {
-    Digest body;
-    std::int64_t at;
-  };
 
   ModelReply change(Code code) {
     changed_ = true;
@@ -122,11 +142,13 @@ class OrderModel {
 
   ModelReply on(const PlaceOrder& c) {
     if (!c.idempotency_key.is_nil()) {
-      const auto found = remembered_.find(c.idempotency_key);
-      if (found != remembered_.end() && now_ - found->second.at < c.idempotency_retention_ms)
+      const auto found = remembered.find(c.idempotency_key);
+      if (found != remembered.end() && now_ - found->second.at < c.idempotency_retention_ms)
         return {found->second.body == c.request_body ? Code::order_replayed : Code::idempotency_mismatch};
-      remembered_[c.idempotency_key] = {c.request_body, now_};
     }
+    if (const auto refused = over_limits(c)) return {*refused};
+    if (!c.idempotency_key.is_nil())
+      remembered[c.idempotency_key] = {c.request_body, now_, c.idempotency_retention_ms, c.order_id};
     Entry order;
     order.amount = c.amount.minor_units();
     order.expires_ms = c.order_id.time().ms + c.expire_after_ms;
@@ -134,6 +156,27 @@ class OrderModel {
     order.gateway = c.gateway.view();
     orders[c.order_id] = order;
     return change(Code::order_placed);
+  }
+
+  // So many may wait for their payment; and so much in a day, without those that came to nothing.
+  std::optional<Code> over_limits(const PlaceOrder& c) const {
+    constexpr std::int64_t kDayMs = 24 * 60 * 60 * 1000;
+    if (c.limits.max_pending == 0 && c.limits.max_amount_a_day.minor_units() == 0) return std::nullopt;
+    const std::int64_t now = c.order_id.time().ms;
+    std::uint32_t waiting = 0;
+    std::int64_t sum = c.amount.minor_units();
+    for (const auto& [id, order] : orders) {
+      if (order.account != c.account) continue;
+      const auto status = order.status_at(now);
+      if (status == OrderStatus::pending) ++waiting;
+      if (status != OrderStatus::failed && status != OrderStatus::closed && status != OrderStatus::expired &&
+          now - id.time().ms < kDayMs)
+        sum += order.amount;
+    }
+    if (c.limits.max_pending > 0 && waiting >= c.limits.max_pending) return Code::too_many_pending;
+    const auto limit = c.limits.max_amount_a_day.minor_units();
+    if (limit > 0 && sum > limit) return Code::day_amount_exceeded;
+    return std::nullopt;
   }
 
   ModelReply on(const SimulatePayment& c) {
@@ -171,10 +214,14 @@ class OrderModel {
     if (stale && !was_credited) return hold(payment, ExceptionKind::stale_callback, c);
     if (order == nullptr) return hold(payment, ExceptionKind::unknown_order, c);
     if (!accepts(*order, c.gateway.view())) return hold(payment, ExceptionKind::gateway_mismatch, c);
-    if (c.amount.minor_units() != order->amount) return hold(payment, ExceptionKind::amount_mismatch, c);
+    if (c.amount.minor_units() != order->amount) {
+      const bool more = c.amount.minor_units() > order->amount;
+      return hold_by(more ? c.policies.over : c.policies.under, *order, payment,
+                     ExceptionKind::amount_mismatch, c);
+    }
     if (was_credited) {
       if (order->transaction == c.transaction_id.view()) return {Code::already_processed};
-      return hold(payment, ExceptionKind::duplicate_payment, c);
+      return hold_by(c.policies.duplicate, *order, payment, ExceptionKind::duplicate_payment, c);
     }
     if (payment.kinds.contains(ExceptionKind::balance_limit))
       return hold(payment, ExceptionKind::balance_limit, c);
@@ -183,11 +230,8 @@ class OrderModel {
     const bool late =
         order->status == OrderStatus::closed || (order->status == OrderStatus::expired && !on_time);
     if (kept_late && (late || !payment.open)) return hold(payment, ExceptionKind::late_payment, c);
-    if (late && c.policies.late != PaymentPolicy::credit) {
-      const auto reply = hold(payment, ExceptionKind::late_payment, c);
-      if (c.policies.late == PaymentPolicy::refund) settle(payment);
-      return reply;
-    }
+    if (late && c.policies.late != PaymentPolicy::credit)
+      return hold_by(c.policies.late, *order, payment, ExceptionKind::late_payment, c);
     return credit(*order, payment, c);
   }
 
@@ -198,6 +242,7 @@ class OrderModel {
     balance += order.amount;
     order.status = OrderStatus::recharged;
     order.transaction = c.transaction_id.view();
+    order.by_call = refunds_by_call(c.scheme);
     if (order.gateway.empty()) order.gateway = c.gateway.view();
     payment.open = false;
     payment.current.reset();
@@ -225,13 +270,45 @@ class OrderModel {
     payment.open = true;
     payment.amount = c.amount.minor_units();
     payment.id = c.exception_id;
+    payment.gateway = c.gateway.view();
+    payment.by_call = refunds_by_call(c.scheme);
     changed_ = true;
     return {code, kind};
+  }
+  // And settled at once, as the policy says; where the balance has no room for it, it stays open.
+  ModelReply hold_by(PaymentPolicy policy, Entry& order, Payment& payment, ExceptionKind kind,
+                     const ReportPayment& c) {
+    const bool held_before = payment.kinds.contains(kind);
+    const auto reply = hold(payment, kind, c);
+    if (held_before || payment.current != kind) return reply;
+    if (policy == PaymentPolicy::refund) give_back(payment);
+    if (policy == PaymentPolicy::credit) give_to(order.account, payment);
+    return reply;
   }
   void settle(Payment& payment) {
     payment.open = false;
     payment.settled = true;
     changed_ = true;
+  }
+  bool give_to(const Account& account, Payment& payment) {
+    auto& balance = balances[account];
+    if (balance + payment.amount > kMaxBalance.minor_units()) return false;
+    balance += payment.amount;
+    settle(payment);
+    return true;
+  }
+  void give_back(Payment& payment) {
+    settle(payment);
+    if (!payment.by_call) return;
+    payment.returning = true;
+    Work work;
+    work.gateway = payment.gateway;
+    for (const auto& [key, other] : payments) {
+      if (&other == &payment) work.transaction = key.second;
+    }
+    work.refund = "exception-" + payment.id.to_text();
+    work.amount = work.total = payment.amount;
+    works[GatewayWorkKey::of_exception(payment.id)] = work;
   }
 
   ModelReply on(const CloseOrder& c) {
@@ -266,6 +343,16 @@ class OrderModel {
     if (amount > balance) return {Code::insufficient_balance};
     balance -= amount;
     order->refunds[c.refund_id] = {amount, RefundStatus::pending};
+    if (order->by_call) {
+      Work work;
+      work.gateway = order->gateway;
+      work.transaction = order->transaction;
+      work.refund = c.refund_id.view();
+      work.amount = amount;
+      work.total = order->amount;
+      works[GatewayWorkKey::of_refund(c.order_id, c.refund_id)] = work;
+      return change(Code::refund_requested);
+    }
     if (c.settle_now) return finish(*order, c.refund_id, true);
     return change(Code::refund_requested);
   }
@@ -275,7 +362,9 @@ class OrderModel {
     const auto refund = order->second.refunds.find(c.refund_id);
     if (refund == order->second.refunds.end()) return {Code::refund_not_found};
     if (refund->second.second != RefundStatus::pending) return {Code::refund_settled};
-    return finish(order->second, c.refund_id, c.succeeded);
+    const auto reply = finish(order->second, c.refund_id, c.succeeded);
+    if (reply.code == Code::refund_settled) works.erase(GatewayWorkKey::of_refund(c.order_id, c.refund_id));
+    return reply;
   }
   ModelReply finish(Entry& order, const RefundId& id, bool succeeded) {
     auto& [amount, status] = order.refunds[id];
@@ -318,14 +407,57 @@ class OrderModel {
         const auto id = OrderId::parse(key.first);
         const auto order = id ? orders.find(*id) : orders.end();
         if (order == orders.end()) return {Code::not_creditable};
-        auto& balance = balances[order->second.account];
-        if (balance + payment.amount > kMaxBalance.minor_units()) return {Code::balance_limit};
-        balance += payment.amount;
+        if (!give_to(order->second.account, payment)) return {Code::balance_limit};
+      } else {
+        give_back(payment);
       }
-      settle(payment);
       return {Code::exception_resolved};
     }
     return {Code::exception_not_found};
+  }
+
+  ModelReply on(const StartPayment& c) {
+    Entry* order = find(c.order_id);
+    if (order == nullptr) return {Code::order_not_found};
+    if (order->status != OrderStatus::pending && order->status != OrderStatus::failed)
+      return {Code::invalid_state};
+    const std::string gateway(c.gateway.empty() ? std::string_view(order->gateway) : c.gateway.view());
+    if (gateway.empty() || (!order->gateway.empty() && order->gateway != gateway))
+      return {Code::gateway_mismatch};
+    const auto key = GatewayWorkKey::of_payment(c.order_id, c.method);
+    if (const auto found = works.find(key); found != works.end()) {
+      const Work& work = found->second;
+      return {!work.pay_text.empty() && work.pay_text_until > now_ ? Code::payment_started
+                                                                   : Code::payment_to_start};
+    }
+    order->gateway = gateway;
+    works[key].gateway = gateway;
+    return change(Code::payment_to_start);
+  }
+  ModelReply on(const NotePaymentStart& c) {
+    if (!orders.contains(c.order_id)) return {Code::order_not_found};
+    const auto found = works.find(GatewayWorkKey::of_payment(c.order_id, c.method));
+    if (found == works.end()) return {Code::invalid_state};
+    found->second.pay_text = c.pay_text.view();
+    found->second.pay_text_until = c.pay_text_until.ms;
+    return change(Code::payment_started);
+  }
+  ModelReply on(const EndPayment& c) {
+    changed_ = works.erase(GatewayWorkKey::of_payment(c.order_id, c.method)) > 0;
+    return {Code::payment_ended};
+  }
+  // A payment that its gateway would not give back is where it was before.
+  ModelReply on(const SettleExceptionRefund& c) {
+    for (auto& [key, payment] : payments) {
+      if (payment.kinds.empty() || payment.id != c.exception_id) continue;
+      if (works.erase(GatewayWorkKey::of_exception(payment.id)) == 0) return {Code::refund_not_found};
+      payment.returning = false;
+      payment.returned = c.succeeded;
+      payment.open = !c.succeeded;
+      payment.settled = c.succeeded;
+      return change(Code::refund_settled);
+    }
+    return {replaced_.contains(c.exception_id) ? Code::refund_not_found : Code::exception_not_found};
   }
 
   template <class Read>
@@ -336,7 +468,6 @@ class OrderModel {
   std::int64_t now_ = 0;
   bool changed_ = false;
   bool expired_ = false;
-  std::map<IdempotencyKey, Remembered> remembered_;
   std::set<ExceptionId> replaced_;  // of payments that are kept for another reason since
 };
 

@@ -44,7 +44,7 @@ class RandomHistory {
   Command fresh() {
     if (placed_.empty() || (placed_.size() < 5 && chance(8))) return place();
     const auto& order = placed_[below(placed_.size())];
-    switch (below(16)) {
+    switch (below(20)) {
       case 0:
       case 1:
         return SimulatePayment{order.id, text<GatewayName>("simulated"),
@@ -63,6 +63,18 @@ class RandomHistory {
       case 8:
       case 9:
         return resolve();
+      case 10:
+      case 11:
+        return StartPayment{order.id, text<GatewayName>(chance(5) ? "" : "other"), method()};
+      case 12:
+        return NotePaymentStart{order.id,
+                                method(),
+                                text<PayText>("https://pay.example/" + std::to_string(below(9))),
+                                Time{driver_.now.ms + 1 + static_cast<std::int64_t>(below(kExpireAfterMs))},
+                                {}};
+      case 13:
+        if (chance(2)) return EndPayment{order.id, method()};
+        return SettleExceptionRefund{kept_id(), !chance(3)};
       default:
         return report(order.id, order.amount);
     }
@@ -81,6 +93,10 @@ class RandomHistory {
       command.request_body = digest_of(std::to_string(below(2)));
       command.idempotency_retention_ms = 24 * 3600 * 1000;
     }
+    if (chance(4)) {
+      command.limits.max_pending = static_cast<std::uint32_t>(below(3));
+      command.limits.max_amount_a_day = cents(chance(2) ? 0 : 15'000);
+    }
     placed_.push_back({command.order_id, command.amount});
     return command;
   }
@@ -93,14 +109,13 @@ class RandomHistory {
     const bool native = !chance(5);
     command.gateway = text<GatewayName>(native ? "native" : "other");
     command.transaction_id = text<TransactionId>((native ? "n" : "o") + std::to_string(below(2)));
-    command.amount = chance(6) ? cents(4999) : amount;
+    command.amount = chance(6) ? cents(chance(2) ? 4999 : amount.minor_units() + 1) : amount;
+    if (!native) command.scheme = SignatureScheme::alipay;  // refunds of these are asked of their gateway
     command.success = !chance(6);
     command.sent_at = Time{driver_.now.ms - (chance(5) ? kToleranceMs + 1000 : 0)};
     command.tolerance_ms = kToleranceMs;
     if (chance(3)) command.paid_at = Time{kStart.ms + static_cast<std::int64_t>(below(4)) * 20 * 60 * 1000};
-    command.policies.late = chance(2)   ? PaymentPolicy::review
-                            : chance(2) ? PaymentPolicy::credit
-                                        : PaymentPolicy::refund;
+    command.policies = {policy(), policy(), policy(), policy()};
     command.exception_id = driver_.fresh_exception_id();
     command.currency = kCny;
     command.evidence = kEvidence;
@@ -131,10 +146,18 @@ class RandomHistory {
                                     ExceptionAction::dismiss};
     command.action = actions[below(actions.size())];
     command.note = text<Note>("seen");
-    const auto& kept = driver_.records.exceptions;
-    command.exception_id =
-        kept.empty() ? ExceptionId{} : std::next(kept.begin(), static_cast<int>(below(kept.size())))->first;
+    command.exception_id = kept_id();
     return command;
+  }
+
+  ExceptionId kept_id() {
+    const auto& kept = driver_.records.exceptions;
+    return kept.empty() ? ExceptionId{}
+                        : std::next(kept.begin(), static_cast<int>(below(kept.size())))->first;
+  }
+  PayMethod method() { return chance(2) ? PayMethod::qr : PayMethod::h5; }
+  PaymentPolicy policy() {
+    return chance(2) ? PaymentPolicy::review : chance(2) ? PaymentPolicy::credit : PaymentPolicy::refund;
   }
 
   Account account() { return text<Account>(chance(2) ? "13800000001" : "13800000002"); }

@@ -33,8 +33,14 @@ enum class Met : std::uint8_t {
   repeats,
   overloaded,
   storage_full,
+  gateway_calls,
+  lost_calls,    // or their answers
+  found_asking,  // payments that no callback reported
+  events,
+  told_again,
+  dropped_segments,
 };
-constexpr std::size_t kMet = 21;
+constexpr std::size_t kMet = 27;
 
 std::string_view name_of(const Command& command) noexcept;
 std::string_view name_of(OutcomeCode code) noexcept;

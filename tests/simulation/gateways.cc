@@ -8,7 +8,8 @@ namespace {
 
 constexpr std::array<std::string_view, kGateways> kSecrets = {
     "native-gateway-secret-0123456789abcdef0123456789abcdef",
-    "other-gateway-secret-fedcba9876543210fedcba9876543210"};
+    "other-gateway-secret-fedcba9876543210fedcba9876543210",
+    "called-gateway-secret-0f1e2d3c4b5a69788796a5b4c3d2e1f0"};
 constexpr std::string_view kForgersSecret = "guessed-secret-00000000000000000000000000000000000000";
 
 HmacSha256Key key_of(std::string_view secret) { return HmacSha256Key(Secret::from_text(secret).value()); }
@@ -31,13 +32,14 @@ std::string hex_of(const Hmac& signature) {
 }  // namespace
 
 std::string_view name_of(Gateway gateway) noexcept {
-  return gateway == Gateway::native ? kNativeGateway : "other";
+  constexpr std::array<std::string_view, kGateways> kNames = {kNativeGateway, "other", "called"};
+  return kNames[static_cast<std::size_t>(gateway)];
 }
 
 Gateways::Gateways()
-    : keys_{key_of(kSecrets[0]), key_of(kSecrets[1])},
+    : keys_{key_of(kSecrets[0]), key_of(kSecrets[1]), key_of(kSecrets[2])},
       forgers_key_(key_of(kForgersSecret)),
-      verifiers_{verifier_of(Gateway::native), verifier_of(Gateway::other)} {}
+      verifiers_{verifier_of(Gateway::native), verifier_of(Gateway::other), verifier_of(Gateway::called)} {}
 
 std::string Gateways::body_of(const Payment& payment, std::int64_t sent_at_s, HmacSha256Key& key) {
   const auto amount = to_text(Money::from_minor_units(payment.amount));

@@ -16,9 +16,10 @@
 
 namespace recharge::simulation {
 
-// The native endpoint's, and one with a path of its own.
-enum class Gateway : std::uint8_t { native = 0, other = 1 };
-constexpr std::size_t kGateways = 2;
+// The native endpoint's, one with a path of its own, and one that is called, too: payments are started at it
+// and asked for, and refunds carried out.
+enum class Gateway : std::uint8_t { native = 0, other = 1, called = 2 };
+constexpr std::size_t kGateways = 3;
 std::string_view name_of(Gateway gateway) noexcept;
 
 // What a gateway has to report. It may be sent many times, signed anew or not.
@@ -29,7 +30,8 @@ struct Payment {
   std::int64_t amount = 0;  // minor units
   bool success = true;
   std::optional<std::int64_t> paid_at_s;
-  std::string remark;  // a member that nobody knows, kept as evidence; empty: none
+  std::string remark;       // a member that nobody knows, kept as evidence; empty: none
+  bool unreported = false;  // no callback is ever sent: whoever wants to know has to ask
 };
 
 struct Callback {

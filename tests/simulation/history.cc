@@ -25,6 +25,7 @@ History::History(Plan plan, Gateways& gateways, Coverage& coverage, bool trace)
       threads_(1 + static_cast<unsigned>(draws_.below(3))),
       disk_(empty_disk()) {
   if (draws_.one_in(8)) limits_ = {6'000, 20'000};
+  has_subscriber_ = draws_.one_in(workload_.has_long_remarks() ? 2 : 4);
   watch_disk();
 }
 History::~History() = default;
@@ -36,6 +37,7 @@ void History::violate(const std::string& what) {
 std::string History::run() {
   ++coverage_.histories;
   no_room_ = workload_.has_long_remarks() && draws_.one_in(2);
+  fills_segments_ = workload_.has_long_remarks() && !no_room_;
   if (no_room_) disk_->set_capacity(journal_options(threads_).segment_bytes + draws_.below(20'000));
   for (const auto event : plan_.events) {
     if (!violation_.empty()) break;
@@ -51,6 +53,7 @@ void History::take_place(std::uint32_t event) {
   workload_.pass(draws.up_to(50));
   if (event % 5 < 3) {
     client_event(draws);
+    if (fills_segments_) receive(gateways_.sign(workload_.filler(), workload_.now().ms / 1000), false);
   } else {
     machine_event(draws);
   }
@@ -58,8 +61,18 @@ void History::take_place(std::uint32_t event) {
 }
 
 void History::client_event(Draws& draws) {
-  const auto kind = draws.below(20);
-  if (kind < 8) return execute(workload_.change(draws));
+  const auto kind = draws.below(24);
+  if (kind >= 20) {
+    if (kind < 22) return start_payment(draws);
+    return kind == 22 ? pay_what_was_started(draws) : look_after_gateway(draws, false);
+  }
+  if (kind < 8) {
+    const auto command = workload_.change(draws);
+    // What became of a refund that a gateway carries out, nobody says but the gateway.
+    const auto* settle = std::get_if<SettleRefund>(&command);
+    const auto* order = settle == nullptr ? nullptr : oracle_.order(settle->order_id);
+    return order != nullptr && order->by_call ? look_after_gateway(draws, false) : execute(command);
+  }
   if (kind < 11) return execute(workload_.read(draws));
   if (kind < 16 || workload_.payments().empty()) {
     const auto& payment = workload_.payment(draws);
@@ -72,6 +85,7 @@ void History::client_event(Draws& draws) {
     return receive(workload_.sent()[draws.below(workload_.sent().size())], false);
   }
   const auto& payment = workload_.payments()[draws.below(workload_.payments().size())];
+  if (payment.unreported) return look_after_gateway(draws, false);
   redeliver(payment, workload_.sending_time_s(draws));
 }
 
@@ -118,6 +132,13 @@ void History::machine_event(Draws& draws) {
     case 16:
       flip_at_restart_ = true;
       return;
+    case 17:
+    case 18:
+      return look_after_gateway(draws, false);
+    case 19:
+    case 20:
+    case 21:
+      return follow_events(1 + static_cast<unsigned>(draws.below(30)), draws.one_in(2));
     default:
       coverage_.count(Met::groups);
       note("a group is written");
@@ -156,6 +177,7 @@ void History::checkpoint(Draws& draws) {
   const auto done = server_->checkpoint();
   meanwhile_ = nullptr;
   coverage_.count(done ? Met::checkpoints : Met::failed_checkpoints);
+  if (done) drop_segments();
   if (done || is_disk_full(done.error())) return;  // tried again later, with the sets kept
   if (!server_->journal_failed()) throw Ended{End::kill};
 }
@@ -172,12 +194,15 @@ void History::finish() {
   ensure_server();
   const auto payments = workload_.payments().size();
   for (std::size_t i = 0; i < payments && violation_.empty(); ++i) {
+    if (workload_.payments()[i].unreported) continue;
     redeliver(workload_.payments()[i], workload_.now().ms / 1000);
     server_->step();
     deliver_replies();
   }
+  if (violation_.empty()) finish_gateway_work();
   if (!violation_.empty()) return;
   if (!replies_.empty()) return violate("a reply is never delivered");
+  check_gateway();
   if (auto different = oracle_.difference(shards(), workload_.now()); !different.empty())
     return violate("in the end: " + different);
   if (const auto done = server_->checkpoint(); !done)
@@ -185,6 +210,7 @@ void History::finish() {
   check_books();
   end_life(End::power_loss);
   ensure_server();
+  if (violation_.empty() && has_subscriber_) check_events();
 }
 
 }  // namespace recharge::simulation

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "tests/simulation/coverage.h"
 #include "tests/simulation/oracle.h"
 #include "tests/simulation/simulated_server.h"
+#include "tests/simulation/subscriber.h"
 #include "tests/simulation/workload.h"
 #include "tests/storage/watched_books.h"
 
@@ -64,7 +66,24 @@ class History {
   void check_read(const Command& command, SimulatedServer::Executed executed);
   void check_shown(const Order& order);
   void list_exceptions(const ListExceptions& command);
+  void check_work(const GatewayWorkKey& key, SimulatedServer::Executed executed);
   void deliver_replies();
+
+  // The gateway that is called (history_gateway.cc). `calm`: no call and no answer is lost.
+  void start_payment(Draws& draws);
+  void pay_what_was_started(Draws& draws);
+  void look_after_gateway(Draws& draws, bool calm);
+  void look_after_payment(const GatewayWork& work, Draws& draws, bool calm);
+  void look_after_refund(const GatewayWork& work, Draws& draws, bool calm);
+  bool is_lost(Draws& draws, bool calm);
+  bool wait_until_durable();
+  void finish_gateway_work();
+  void check_gateway();
+
+  // Whoever is told of events (history_events.cc).
+  void follow_events(unsigned events, bool save);
+  void drop_segments();
+  void check_events();
 
   // Lives and their ends (history_lives.cc).
   void operation();  // before each write, flush and transaction: the process may end here
@@ -81,7 +100,7 @@ class History {
 
   void violate(const std::string& what);
   void note(std::string_view line, std::string_view more = {}) {
-    if (tracing_) trace_.emplace_back(line).append(more);
+    if (tracing_) trace_.emplace_back(line).append(more.substr(0, 300));
   }
   Oracle::ShardAt shards() {
     return [this](unsigned shard) -> ShardRecords& { return server_->shard(shard); };
@@ -105,11 +124,17 @@ class History {
   std::unique_ptr<SimulatedServer> server_;
   std::vector<Reply> replies_;  // not yet delivered
   Outcome outcome_;
+  SimulatedServer::Executed executed_;   // what outcome_ waits for
+  std::set<GatewayWorkKey> known_work_;  // of this life
+  bool has_subscriber_ = false;
+  std::unique_ptr<Subscriber> subscriber_;  // of this life
+  EventLog events_;
 
   unsigned operations_left_ = 0;  // until the end that is armed; 0: none
   End armed_ = End::power_loss;
   Draws* meanwhile_ = nullptr;  // a checkpoint is being made: clients draw from these
   bool flip_at_restart_ = false;
+  bool fills_segments_ = false;
   bool no_room_ = false;  // the disk has room for one segment, until the end
 };
 

@@ -35,20 +35,20 @@ std::string text_of(const Command& command) {
 void History::receive(Callback callback, bool forged) {
   const auto reported = gateways_.verify(callback);
   if (!reported) {
-    note("callback refused: ", callback.body);
+    note("callback refused: ", callback.body.substr(0, 120));
     coverage_.count(Met::forged_refused);
     if (!forged) violate("a signed callback was refused");
     return;
   }
   if (forged) return violate("a forged callback was accepted: " + callback.body);
-  note("callback ", callback.body);
+  note("callback ", callback.body.substr(0, 120));
   execute(workload_.report(*reported, std::move(callback)));
 }
 
 void History::execute(const Command& command) {
   ++coverage_.commands[command.index()];
   if (const auto* list = std::get_if<ListExceptions>(&command)) return list_exceptions(*list);
-  const auto executed = server_->execute(command, outcome_);
+  const auto executed = executed_ = server_->execute(command, outcome_);
   ++coverage_.outcomes[static_cast<std::size_t>(outcome_.code)];
   if (tracing_) note(text_of(command) + ": ", name_of(outcome_.code));
   if (outcome_.code == OutcomeCode::kept_for_review)
@@ -95,7 +95,24 @@ void History::check_shown(const Order& order) {
     violate("an order is shown with another content");
 }
 
+void History::check_work(const GatewayWorkKey& key, SimulatedServer::Executed executed) {
+  const auto* expected = oracle_.work(key);
+  const auto* shown = std::get_if<GatewayWorkAndOrder>(&outcome_.shown);
+  if ((expected != nullptr) != (outcome_.code == OutcomeCode::found))
+    return violate("other work at a gateway is shown");
+  replies_.push_back({executed, oracle_.moment_of(key)});
+  if (shown == nullptr) return;
+  // The number of a refund is left to the gateway to judge.
+  if (shown->work.pay_text.view() != expected->pay_text ||
+      shown->work.amount.minor_units() != expected->amount)
+    return violate("work at a gateway is shown with another content");
+  if (!shown->order) return;
+  check_shown(*shown->order);
+  replies_.push_back({executed, oracle_.moment_of(shown->order->id)});
+}
+
 void History::check_read(const Command& command, SimulatedServer::Executed executed) {
+  if (const auto* work = std::get_if<ReadGatewayWork>(&command)) return check_work(work->key, executed);
   Oracle::Mark shows;
   if (const auto* order = std::get_if<Order>(&outcome_.shown)) {
     check_shown(*order);

@@ -34,6 +34,8 @@ void History::end_life(End how) {
   note(how == End::kill ? "-- killed" : "-- power loss");
   if (server_) deliver_replies();
   replies_.clear();
+  subscriber_.reset();
+  known_work_.clear();
   server_.reset();
   meanwhile_ = nullptr;
   // Sometimes the next life ends before it has begun.
@@ -72,7 +74,10 @@ void History::ensure_server() {
     }
     if (!violation_.empty()) return;
     operations_left_ = 0;
-    if (!started) server_.reset();
+    if (!started) {
+      subscriber_.reset();
+      server_.reset();
+    }
   }
 }
 
@@ -98,6 +103,10 @@ bool History::start_server() {
   coverage_.count(Met::lost_commands, verdict.lost);
   if (verdict.damaged) violate("after a restart a record is damaged");
   if (!verdict.violation.empty()) violate("after a restart: " + verdict.violation);
+  if (has_subscriber_) {
+    subscriber_ = std::make_unique<Subscriber>(
+        *disk_, [this] { return server_->durable_position(); }, [this] { return workload_.now().ms; });
+  }
   server_->step();  // prepares a segment
   return !server_->journal_failed();
 }

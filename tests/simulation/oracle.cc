@@ -31,6 +31,11 @@ class Comparison {
     const auto counted = records_.visit_exceptions({}, [&](const PaymentException&) { return ++kept > 0; });
     damaged |= !counted.has_value();
     require(kept == model_.kept(), [] { return "the number of exceptions is another"; });
+    for (const auto& [key, expected] : model_.works) work(key, expected);
+    const auto open = records_.open_gateway_work();
+    damaged |= !open.has_value();
+    require(open && open->size() == model_.works.size(), [] { return "the number of works is another"; });
+    for (const auto& [key, expected] : model_.remembered) remembered(key, expected);
   }
 
   std::string difference;
@@ -73,6 +78,28 @@ class Comparison {
                   refund->status == expected.second,
               text("refund"));
     }
+  }
+
+  void work(const GatewayWorkKey& key, const OrderModel::Work& expected) {
+    const auto* work = found(records_.gateway_work(key));
+    require(work != nullptr && !work->ended, [] { return "work at a gateway is missing"; });
+    require(work == nullptr ||
+                (work->gateway.view() == expected.gateway && work->pay_text.view() == expected.pay_text &&
+                 work->pay_text_until.ms == expected.pay_text_until),
+            [] { return "a started payment has another content"; });
+    require(work == nullptr ||
+                (work->transaction_id.view() == expected.transaction &&
+                 work->refund_id.view() == expected.refund && work->amount.minor_units() == expected.amount &&
+                 work->total.minor_units() == expected.total),
+            [] { return "a refund at a gateway has another content"; });
+  }
+
+  void remembered(const IdempotencyKey& key, const OrderModel::Remembered& expected) {
+    if (now_.ms - expected.at >= expected.retention_ms) return;
+    const auto* record = found(records_.idempotency(key));
+    require(record != nullptr, [] { return "a remembered key is forgotten"; });
+    require(record == nullptr || (record->body == expected.body && record->order_id == expected.order),
+            [] { return "a remembered key stands for another request"; });
   }
 
   void payment_kept(const std::pair<std::string, std::string>& key, const OrderModel::Payment& payment) {
@@ -136,6 +163,16 @@ const Account* account_of(const Command& command, const OrderModel::Entry* order
   return order == nullptr ? nullptr : &order->account;
 }
 
+// The started payment that it speaks of: work beside the order, which changes without it.
+std::optional<GatewayWorkKey> started_payment_of(const Command& command) {
+  return std::visit(
+      [](const auto& c) -> std::optional<GatewayWorkKey> {
+        if constexpr (requires { c.method; }) return GatewayWorkKey::of_payment(c.order_id, c.method);
+        return std::nullopt;
+      },
+      command);
+}
+
 }  // namespace
 
 Oracle::Oracle() : map_(shard_map()), shards_(kShards) {}
@@ -146,17 +183,23 @@ ModelReply Oracle::execute(const Command& command, Time now) {
   const auto* order_id = order_of(command);
   const auto* account = account_of(command, order_id == nullptr ? nullptr : order(*order_id));
   const auto balance = account == nullptr ? 0 : balance_of(*account);
+  const auto work = started_payment_of(command);
+  const auto gateway = work && order(*order_id) != nullptr ? order(*order_id)->gateway : std::string();
   const auto reply = shard.live.execute(command, now.ms);
   shard.sent.push_back({command, now});
   if (shard.live.changed()) {  // an expiry needs no proof: the time is enough
     shown_ = {index, shard.sent.size()};
-    if (order_id != nullptr) shard.orders_changed[*order_id] = shown_.commands;
+    if (work) shard.works_changed[*work] = shown_.commands;
+    const bool order_changed = order_id != nullptr && (!work || order(*order_id)->gateway != gateway);
+    if (order_changed) shard.orders_changed[*order_id] = shown_.commands;
     if (account != nullptr && balance_of(*account) != balance)
       shard.balances_changed[*account] = shown_.commands;
   } else {
     shown_ = order_id != nullptr && order(*order_id) != nullptr ? moment_of(*order_id)
              : account != nullptr                               ? moment_of(*account)
                                                                 : Mark{index, 0};
+    if (work && reply.code == OutcomeCode::payment_started)
+      shown_.commands = std::max(shown_.commands, moment_of(*work).commands);
   }
   return reply;
 }
@@ -171,6 +214,12 @@ Oracle::Mark Oracle::moment_of(const Account& account) const {
   const unsigned index = map_.of_text(account.view());
   const auto found = shards_[index].balances_changed.find(account);
   return {index, found == shards_[index].balances_changed.end() ? 0 : found->second};
+}
+
+Oracle::Mark Oracle::moment_of(const GatewayWorkKey& key) const {
+  const unsigned index = map_.of_command(ReadGatewayWork{key});
+  const auto found = shards_[index].works_changed.find(key);
+  return {index, found == shards_[index].works_changed.end() ? 0 : found->second};
 }
 
 const OrderModel::Entry* Oracle::order(const OrderId& id) const {
@@ -198,6 +247,12 @@ std::size_t Oracle::open_exceptions() const {
     for (const auto& [key, payment] : shard.live.payments) count += payment.open ? 1 : 0;
   }
   return count;
+}
+
+const OrderModel::Work* Oracle::work(const GatewayWorkKey& key) const {
+  const auto& works = shards_[map_.of_command(ReadGatewayWork{key})].live.works;
+  const auto found = works.find(key);
+  return found == works.end() ? nullptr : &found->second;
 }
 
 void Oracle::acknowledged(const Mark& mark) {
@@ -245,6 +300,7 @@ Oracle::Verdict Oracle::resume(const ShardAt& shard_at, Time now) {
     shard.acknowledged = 0;
     shard.orders_changed.clear();
     shard.balances_changed.clear();
+    shard.works_changed.clear();
   }
   return all;
 }

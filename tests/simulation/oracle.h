@@ -35,6 +35,7 @@ class Oracle {
   // The same for reads, which execute nothing.
   Mark moment_of(const OrderId& id) const;
   Mark moment_of(const Account& account) const;
+  Mark moment_of(const GatewayWorkKey& key) const;
 
   void acknowledged(const Mark& mark);
 
@@ -43,6 +44,10 @@ class Oracle {
   std::int64_t balance_of(const Account& account) const;
   std::size_t orders_of(const Account& account) const;
   std::size_t open_exceptions() const;
+  // Work at gateways that was not ended; null: there is none.
+  const OrderModel::Work* work(const GatewayWorkKey& key) const;
+  // What was done so far, for whoever judges it as a whole.
+  const OrderModel& model(unsigned shard) const { return shards_[shard].live; }
 
   struct Verdict {
     std::string violation;
@@ -70,6 +75,7 @@ class Oracle {
     // How many commands were executed when the order, the balance of the account, last changed.
     std::map<OrderId, std::size_t> orders_changed;
     std::map<Account, std::size_t> balances_changed;
+    std::map<GatewayWorkKey, std::size_t> works_changed;
   };
 
   unsigned shard_of(const OrderId& id) const { return map_.of_id(id); }

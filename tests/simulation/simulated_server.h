@@ -53,6 +53,9 @@ class SimulatedServer final : public ShardOwners {
   bool is_durable(const Executed& executed) const {
     return journal_->durable(executed.thread) >= executed.waits_for;
   }
+  JournalPosition durable_position() const { return journal_->durable_position(); }
+  // The first segment of the journal that a start still needs, as of a checkpoint of this life; 0: none yet.
+  std::uint64_t checkpointed_segment() const { return checkpointer_->checkpointed_segment(); }
   bool journal_failed() const { return journal_->failed(); }
   unsigned threads() const { return settings_.threads; }
   ShardGroup& group(unsigned thread) { return *groups_[thread]; }

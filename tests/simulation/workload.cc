@@ -1,5 +1,8 @@
 #include "tests/simulation/workload.h"
 
+#include <algorithm>
+
+#include "core/check.h"
 #include "tests/simulation/simulated_server.h"
 
 namespace recharge::simulation {
@@ -18,8 +21,12 @@ constexpr std::int64_t kLongRemark = 2700;
 
 Workload::Workload(std::uint64_t seed) : commands_(1, shard_map()) {
   Draws draws(seed);
-  late_policy_ = static_cast<PaymentPolicy>(draws.below(3));
+  policies_.late = static_cast<PaymentPolicy>(draws.below(3));
   long_remarks_ = draws.one_in(4);
+  for (auto* policy : {&policies_.duplicate, &policies_.over, &policies_.under})
+    *policy = static_cast<PaymentPolicy>(draws.below(3));
+  if (draws.one_in(3)) limits_.max_pending = 1 + static_cast<std::uint32_t>(draws.below(3));
+  if (draws.one_in(3)) limits_.max_amount_a_day = cents(5'000 + draws.up_to(30'000));
 }
 
 std::string Workload::account(Draws& draws) const { return "user-" + std::to_string(draws.below(kAccounts)); }
@@ -38,16 +45,21 @@ Command Workload::place(Draws& draws) {
                                                             kIdempotencyRetentionMs)
                                  : commands_.place(name, amount);
   if (!command.idempotency_key.is_nil() && draws.one_in(4)) command.request_body = digest_of("another body");
-  if (draws.one_in(4))
-    command.gateway = text<GatewayName>(draws.one_in(2) ? kSimulatedGateway : name_of(Gateway::native));
-  placed_.push_back({command.order_id, command.amount.minor_units()});
+  if (draws.one_in(3)) {
+    constexpr std::array kinds = {Gateway::native, Gateway::called};
+    command.gateway =
+        text<GatewayName>(draws.one_in(3) ? kSimulatedGateway : name_of(kinds[draws.below(kinds.size())]));
+  }
+  command.limits = limits_;
+  placed_.push_back(
+      {command.order_id, command.amount.minor_units(), command.gateway.view() == name_of(Gateway::called)});
   return command;
 }
 
 Command Workload::change(Draws& draws) {
   const auto kind = placed_.empty() ? 0 : draws.below(20);
   if (kind < 7) return place(draws);
-  const auto& [id, price] = placed(draws);
+  const auto& [id, price, at_called] = placed(draws);
   const auto refund_id = "r-" + std::to_string(draws.below(3));
   switch (kind) {
     case 7:
@@ -80,6 +92,16 @@ Command Workload::change(Draws& draws) {
       return ResolveException{exceptions_[exceptions_.size() - 1 - back], action, text<Note>("by hand")};
     }
   }
+}
+
+StartPayment Workload::start(Draws& draws) {
+  StartPayment command;
+  const Placed order =
+      placed_.empty() ? Placed{commands_.place("user-0").order_id, 5000, false} : placed(draws);
+  command.order_id = order.id;
+  if (!order.at_called || !draws.one_in(4)) command.gateway = text<GatewayName>(name_of(Gateway::called));
+  command.method = draws.one_in(3) ? PayMethod::h5 : PayMethod::qr;
+  return command;
 }
 
 Command Workload::read(Draws& draws) {
@@ -116,9 +138,15 @@ std::string Workload::reference(const OrderId& id, Draws& draws) {
 }
 
 const Payment& Workload::payment(Draws& draws) {
-  const Placed order = placed_.empty() ? Placed{commands_.place("user-0").order_id, 5000} : placed(draws);
+  const Placed order =
+      placed_.empty() ? Placed{commands_.place("user-0").order_id, 5000, false} : placed(draws);
   Payment payment;
-  payment.gateway = draws.one_in(8) ? Gateway::other : Gateway::native;
+  const auto sender = draws.below(8);
+  payment.gateway = sender == 0 ? Gateway::other : sender == 1 ? Gateway::called : Gateway::native;
+  if (order.at_called || gateway_.trade(order.id) != PaymentGateway::Trade::none)
+    payment.gateway = sender == 0 ? Gateway::native : Gateway::called;
+  if (payment.gateway == Gateway::called && gateway_.trade(order.id) == PaymentGateway::Trade::closed)
+    payment.gateway = Gateway::native;  // nobody can pay there any more
   payment.order = reference(order.id, draws);
   // A payment pays for one order; a few come twice for it.
   payment.transaction_id = std::string(name_of(payment.gateway)) + "-" + order.id.to_hex().substr(18, 12) +
@@ -129,7 +157,54 @@ const Payment& Workload::payment(Draws& draws) {
   if (long_remarks_)
     payment.remark.assign(static_cast<std::size_t>(kShortRemark + draws.up_to(kLongRemark - kShortRemark)),
                           'x');
-  return payments_.emplace_back(std::move(payment));
+  if (payment.gateway == Gateway::called) pay_at_called(order, payment, draws);
+  const auto& sent = payments_.emplace_back(std::move(payment));
+  if (sent.gateway == Gateway::called && sent.success) gateway_.take_payment(order.id, sent);
+  return sent;
+}
+
+Payment Workload::filler() {
+  Payment payment;
+  payment.order = "filler";
+  payment.transaction_id = "filler-" + std::to_string(++fillers_);
+  payment.amount = 100;
+  payment.remark.assign(kLongRemark, 'x');
+  return payment;
+}
+
+// There an order's number stands for one payment, and who pays twice does it by another way.
+void Workload::pay_at_called(const Placed& order, Payment& payment, Draws& draws) const {
+  const auto* paid = gateway_.payment(order.id);
+  const bool again = paid != nullptr && (paid->unreported || !draws.one_in(4));
+  payment.order = draws.one_in(4) ? order.id.to_hex() : order.id.to_text();
+  payment.transaction_id = std::string(name_of(Gateway::called)) + "-" + order.id.to_hex().substr(18, 12) +
+                           (paid == nullptr || again ? "-0" : "-1");
+  if (paid == nullptr) return;
+  if (!again) {
+    payment.amount = order.amount;
+    return;
+  }
+  payment.success = true;
+  payment.amount = paid->amount;
+  payment.paid_at_s = paid->paid_at_s;
+}
+
+const Payment* Workload::pay_what_was_started(Draws& draws) {
+  const auto waiting = gateway_.waiting();
+  if (waiting.empty()) return nullptr;
+  const auto& id = waiting[draws.below(waiting.size())];
+  const auto order =
+      std::find_if(placed_.begin(), placed_.end(), [&](const Placed& p) { return p.id == id; });
+  RECHARGE_CHECK(order != placed_.end());
+  Payment payment;
+  payment.gateway = Gateway::called;
+  payment.amount = draws.one_in(8) ? order->amount + 1 : order->amount;
+  if (draws.one_in(3)) payment.paid_at_s = now().ms / 1000;
+  pay_at_called(*order, payment, draws);
+  payment.unreported = draws.one_in(2);
+  const auto& paid = payments_.emplace_back(std::move(payment));
+  gateway_.take_payment(id, paid);
+  return &paid;
 }
 
 std::int64_t Workload::sending_time_s(Draws& draws) const {
@@ -144,15 +219,30 @@ ReportPayment Workload::report(const NativeCallback& callback, Callback sent) {
   if (!id) report.order_id = {};
   report.reference = text<OrderReference>(callback.order_id);
   report.gateway = text<GatewayName>(name_of(sent.gateway));
+  if (sent.gateway == Gateway::called) report.scheme = SignatureScheme::alipay;  // refunds_by_call()
   report.success = callback.success;
   report.sent_at = from_unix_seconds(*callback.timestamp_s);
   report.tolerance_ms = kToleranceMs;
   report.paid_at = callback.paid_at;
-  report.policies.late = late_policy_;
   sent_.push_back(std::move(sent));
   report.evidence = sent_.back().body;
-  report.evidence_digest = digest_of(sent_.back().body);
+  complete(report);
+  return report;
+}
+
+void Workload::complete(ReportPayment& report) {
+  report.policies = policies_;
+  report.evidence_digest = digest_of(report.evidence);
   exceptions_.push_back(report.exception_id);
+}
+
+ReportPayment Workload::report_of_answer(const OrderId& order, const Payment& payment) {
+  auto report = commands_.pay(order, payment.transaction_id, payment.amount);
+  report.gateway = text<GatewayName>(name_of(Gateway::called));
+  report.scheme = SignatureScheme::alipay;
+  report.key_id = text<KeyId>("query");
+  if (payment.paid_at_s) report.paid_at = from_unix_seconds(*payment.paid_at_s);
+  complete(report);
   return report;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/simulation/gateways.h"
+#include "tests/simulation/payment_gateway.h"
 #include "tests/storage/commands.h"
 
 namespace recharge::simulation {
@@ -19,15 +20,23 @@ class Workload {
   Time now() const { return commands_.now; }
   void pass(std::int64_t ms) { commands_.now.ms += ms; }
 
-  // Anything but a callback.
+  // Anything but a callback, and but what follows from a gateway's answer.
   Command change(Draws& draws);
+  StartPayment start(Draws& draws);
   Command read(Draws& draws);
   // A payment that was not reported yet.
   const Payment& payment(Draws& draws);
+  // A payment of what was started at the gateway that is called; none waits for one: nothing.
+  const Payment* pay_what_was_started(Draws& draws);
+  // For an order that never was: it is kept, and fills the journal.
+  Payment filler();
   // When a callback sent now says that it was sent.
   std::int64_t sending_time_s(Draws& draws) const;
   // As the server makes it of a verified callback. Keeps the body.
   ReportPayment report(const NativeCallback& callback, Callback sent);
+  // As the server makes it of the gateway's answer to a question.
+  ReportPayment report_of_answer(const OrderId& order, const Payment& payment);
+  PaymentGateway& gateway() { return gateway_; }
 
   const std::deque<Payment>& payments() const { return payments_; }
   const std::deque<Callback>& sent() const { return sent_; }  // the verified ones
@@ -36,19 +45,25 @@ class Workload {
   struct Placed {
     OrderId id;
     std::int64_t amount = 0;
+    bool at_called = false;  // placed for the gateway that is called
   };
   std::string account(Draws& draws) const;
   Command place(Draws& draws);
   const Placed& placed(Draws& draws) const;
   std::string reference(const OrderId& id, Draws& draws);
+  void pay_at_called(const Placed& order, Payment& payment, Draws& draws) const;
+  void complete(ReportPayment& report);
 
   testing::Commands commands_;
-  PaymentPolicy late_policy_ = PaymentPolicy::review;
+  PaymentPolicies policies_;
+  AccountLimits limits_;
   bool long_remarks_ = false;
   std::vector<Placed> placed_;
   std::deque<Payment> payments_;
   std::deque<Callback> sent_;
   std::vector<ExceptionId> exceptions_;
+  PaymentGateway gateway_;
+  unsigned fillers_ = 0;
 };
 
 }  // namespace recharge::simulation
