@@ -1,7 +1,6 @@
 #include "storage/simulated_file.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -13,7 +12,6 @@ namespace recharge {
 namespace {
 
 constexpr std::size_t kDiskSectorBytes = 512;
-using Sector = std::array<std::byte, kDiskSectorBytes>;
 
 boost::system::error_code errno_code(int error) { return {error, boost::system::generic_category()}; }
 
@@ -29,19 +27,26 @@ struct SimulatedFileSystem::Inode {
   bool directory = false;
   std::vector<std::byte> content;  // as read
   std::vector<std::byte> durable;  // as found after a crash, if nothing else survives
-  // What sectors were given since the last flush, in order; a later one covers an earlier.
-  std::vector<std::pair<std::uint64_t, Sector>> unflushed;
+  // What was given since the last flush, in whole sectors and in order; a later one covers an earlier.
+  struct Written {
+    std::uint64_t begin = 0;  // of the first sector
+    std::vector<std::byte> bytes;
+  };
+  std::vector<Written> unflushed;
 
-  Sector sector(std::uint64_t index) const {
-    Sector bytes{};
-    const std::size_t begin = index * kDiskSectorBytes;
-    std::memcpy(bytes.data(), content.data() + begin, std::min(kDiskSectorBytes, content.size() - begin));
-    return bytes;
+  void note_written(std::uint64_t offset, std::uint64_t end) {
+    const std::uint64_t begin = offset / kDiskSectorBytes * kDiskSectorBytes;
+    const std::uint64_t sectors_end = (end + kDiskSectorBytes - 1) / kDiskSectorBytes * kDiskSectorBytes;
+    const auto from = content.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto to =
+        content.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(sectors_end, content.size()));
+    unflushed.push_back({begin, {from, to}});
   }
 
-  void put_durable(std::uint64_t index, const Sector& bytes) {
-    const std::size_t begin = index * kDiskSectorBytes;
-    const std::size_t end = std::min(begin + kDiskSectorBytes, content.size());
+  // `bytes` go onto the disk, as far as the file reaches.
+  void put_durable(std::uint64_t begin, std::span<const std::byte> bytes) {
+    const std::uint64_t end = std::min<std::uint64_t>(begin + bytes.size(), content.size());
+    if (end <= begin) return;
     if (durable.size() < end) durable.resize(end);
     std::memcpy(durable.data() + begin, bytes.data(), end - begin);
   }
@@ -261,9 +266,7 @@ Result<void> SimulatedFileSystem::write(Inode& inode, const std::string& path, s
   }
   if (bytes.empty()) return {};
   std::memcpy(inode.content.data() + offset, bytes.data(), bytes.size());
-  for (std::uint64_t index = offset / kDiskSectorBytes; index * kDiskSectorBytes < end; ++index) {
-    inode.unflushed.emplace_back(index, inode.sector(index));
-  }
+  inode.note_written(offset, end);
   return {};
 }
 
@@ -271,7 +274,7 @@ Result<void> SimulatedFileSystem::sync(Inode& inode, const std::string& path) {
   ++syncs_;
   auto failed = fail_if_injected(Operation::sync, path);
   if (failed) {
-    for (const auto& [index, sector] : inode.unflushed) inode.put_durable(index, sector);
+    for (const auto& written : inode.unflushed) inode.put_durable(written.begin, written.bytes);
     inode.durable.resize(inode.content.size());
   }
   // After a failure too: the pages count as clean then, and no later flush writes them.
@@ -293,10 +296,14 @@ std::unique_ptr<SimulatedFileSystem> SimulatedFileSystem::after_power_loss(std::
   for (const auto& [name, inode] : names) {
     const auto survivor = std::make_shared<Inode>();
     survivor->directory = inode->directory;
-    survivor->content = inode->content;  // bounds put_durable
     survivor->durable = inode->durable;
-    for (const auto& [index, sector] : inode->unflushed) {
-      if (keep()) survivor->put_durable(index, sector);
+    if (!inode->unflushed.empty()) survivor->content = inode->content;  // bounds put_durable
+    for (const auto& written : inode->unflushed) {
+      const std::span<const std::byte> bytes(written.bytes);
+      for (std::size_t at = 0; at < bytes.size(); at += kDiskSectorBytes) {
+        const auto sector = bytes.subspan(at, std::min(kDiskSectorBytes, bytes.size() - at));
+        if (keep()) survivor->put_durable(written.begin + at, sector);
+      }
     }
     survivor->content = survivor->durable;
     image->names_[name] = survivor;
@@ -372,7 +379,7 @@ void SimulatedFileSystem::truncate(const std::string& path, std::uint64_t bytes)
   Inode& inode = *names_.at(path);
   inode.content.resize(bytes);
   inode.durable.resize(std::min<std::size_t>(inode.durable.size(), bytes));
-  std::erase_if(inode.unflushed, [&](const auto& entry) { return entry.first * kDiskSectorBytes >= bytes; });
+  std::erase_if(inode.unflushed, [&](const auto& written) { return written.begin >= bytes; });
 }
 
 std::vector<std::byte> SimulatedFileSystem::content(const std::string& path) const {

@@ -25,7 +25,7 @@ struct DiskEvent {
 };
 
 // Which flushes count for nothing: to show that their absence is noticed.
-enum class LeaveOut { nothing, journal_flushes, books_flushes };
+enum class LeaveOut { nothing, journal_flushes, books_flushes, base_flushes };
 
 class DiskRecording {
  public:

@@ -22,13 +22,14 @@ namespace {
 
 constexpr double kWeightOfOthers = 3;  // of what is no journal group: names, preparation, books
 constexpr std::uint64_t kEveryNthIsKilled = 4;
-constexpr std::size_t kEveryNthIsWalked = 4;  // its whole journal
+constexpr std::size_t kEveryNthIsWalked = 4;  // its whole journal, unless all are
 
 struct Options {
   std::string recording, root, list;
   std::size_t images = 300;
   std::uint64_t seed = 1;
   LeaveOut leave_out = LeaveOut::nothing;
+  bool walk_all = false;
 };
 
 struct Counts {
@@ -83,8 +84,9 @@ bool PowerLoss::same_as_recorded(const SimulatedFileSystem& disk) const {
 bool PowerLoss::fails(SimulatedFileSystem& image, std::size_t events, std::uint64_t seed, const char* what,
                       ImageJudge::BooksFrom books) {
   ++counts_.images;
-  const auto walk = counts_.images % kEveryNthIsWalked == 0 ? ImageJudge::Walk::whole_journal
-                                                            : ImageJudge::Walk::from_books;
+  const auto walk = options_.walk_all || counts_.images % kEveryNthIsWalked == 0
+                        ? ImageJudge::Walk::whole_journal
+                        : ImageJudge::Walk::from_books;
   const auto wrong = judge_.judge(image, events, walk, books);
   if (!wrong) return false;
   std::printf("VIOLATION: image %zu (%s) after %zu of %zu events, seed %llu: %s\n", counts_.images, what,
@@ -163,7 +165,9 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "draws the moments and what is lost");
   app.add_option("--leave-out", options.leave_out, "flushes that count for nothing")
       ->transform(CLI::Transformer(std::map<std::string, LeaveOut>{{"journal", LeaveOut::journal_flushes},
-                                                                   {"books", LeaveOut::books_flushes}}));
+                                                                   {"books", LeaveOut::books_flushes},
+                                                                   {"base", LeaveOut::base_flushes}}));
+  app.add_flag("--walk-all", options.walk_all, "walks the whole journal of each image, from its base");
   CLI11_PARSE(app, argc, argv);
   // Every image takes the same large pieces of memory again: they are not to be given back in between.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);

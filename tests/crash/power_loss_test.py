@@ -7,7 +7,12 @@ stopped and started once. power_loss_check then makes disks from the recording o
 writes and names is lost or torn, opens each, and compares it with what was acknowledged by then. A server that
 replies before its flush is recorded too, and flushes are left out of the recording: all of that must be noticed.
 
-    power_loss_test.py [--images N] [--seed S] [--keep DIR]    # RECHARGE_LONG=1: 6,000 images instead of 300
+Likewise a run in which retention carries the base forward, seals it and drops segments; each of its images is walked
+from its base.
+
+    power_loss_test.py [--images N] [--retention M] [--seed S] [--keep DIR]
+
+RECHARGE_LONG=1: 6,000 images instead of 300, and 1,000 with retention instead of none.
 """
 import argparse
 import os
@@ -26,6 +31,7 @@ from daemon import Daemon, clean_environment
 EVIDENCE_BYTES = 16000  # of each callback: the 8 MiB of a segment are soon full
 SEGMENTS = 3  # one is always made ahead: with three, the second is in use
 IMAGES_OF_RECORDING = 2000
+RETENTION = CONFIG + 'journal_retention = "8MiB"\n'
 SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # real flushes are of no use here
 IMAGES_OF_BROKEN = 200
 
@@ -40,19 +46,25 @@ def write_list(path, payments):
                           payment.transaction_id, file=file)
 
 
-def record(folder, rng, program=None, env=None):
-    """A run in folder/disk, its recording in folder/events, and the client's list in folder/list."""
+def segments(root):
+    return sorted(int(path.stem) for path in (root / "data" / "journal").glob("*.journal"))
+
+
+def record(folder, rng, program=None, env=None, dropping=False):
+    """A run in folder/disk, its recording in folder/events, and the client's list in folder/list. dropping: until
+    retention has dropped segments."""
     root = folder / "disk"
     root.mkdir(parents=True)
     recorder = {"LD_PRELOAD": beside("libdisk_recorder.so"), "DISK_RECORD_FILE": str(folder / "events"),
                 "DISK_RECORD_ROOT": str(root)}
-    daemon = Daemon(folder, CONFIG, data_dir=root / "data", program=program, env={**recorder, **(env or {})})
+    daemon = Daemon(folder, RETENTION if dropping else CONFIG, data_dir=root / "data", program=program,
+                    env={**recorder, **(env or {})})
     payments = []
     try:
         for block in range(2):
-            load = Load(daemon.address, rng, block, evidence_bytes=EVIDENCE_BYTES)
+            load, first = Load(daemon.address, rng, block, evidence_bytes=EVIDENCE_BYTES), segments(root)[0]
             deadline = time.monotonic() + 60
-            while len(list((root / "data" / "journal").glob("*.journal"))) < SEGMENTS:
+            while segments(root)[0] == first if dropping else len(segments(root)) < SEGMENTS:
                 check(time.monotonic() < deadline and not load.failures, "the journal does not grow", load.failures)
                 time.sleep(0.05)
             time.sleep(0.3)
@@ -83,6 +95,8 @@ def judge(folder, images, seed, *more):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=6000 if os.environ.get("RECHARGE_LONG") == "1" else 300)
+    parser.add_argument("--retention", type=int, default=1000 if os.environ.get("RECHARGE_LONG") == "1" else 0,
+                        help="images of a run in which segments are dropped")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("RECHARGE_SEED") or
                                                         random.SystemRandom().randrange(2**32)))
     parser.add_argument("--keep", help="a folder for the recordings, which is kept")
@@ -96,6 +110,13 @@ def main():
         if code != 0:
             print(f"FAILED with seed {options.seed}; the recording stays in {sound}", file=sys.stderr)
             sys.exit(1)
+    dropped = folder / "dropped"
+    if options.retention:
+        record(dropped, rng, dropping=True)
+        code, _ = judge(dropped, options.retention, options.seed, "--walk-all")
+        check(code == 0, "FAILED with seed", options.seed, "; the recording stays in", dropped)
+        code, said = judge(dropped, IMAGES_OF_BROKEN, options.seed, "--walk-all", "--leave-out", "base")
+        check(code == 1 and "VIOLATION" in said, "not noticed: a base that is not flushed")
     late = folder / "late"
     record(late, rng, **broken_disk("flush_late"))
     for where, more in ((late, ()), (sound, ("--leave-out", "journal")), (sound, ("--leave-out", "books"))):
