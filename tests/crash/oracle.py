@@ -20,12 +20,12 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
 
 from api import in_threads, parse_metrics  # noqa: E402
-from daemon import Daemon, binary, clean_environment  # noqa: E402
+from daemon import Daemon, binary, clean_environment, slowdown  # noqa: E402
 from signing import VECTOR_SECRET, Raw, Text, callback_fields, signed_body  # noqa: E402
 
 CONNECTIONS = 32
 ACCOUNTS_PER_CONNECTION = 2
-READY_WITHIN_S = 5.0
+READY_WITHIN_S = 5.0 * slowdown()
 # The same bytes are sent again at the end of a run, so their timestamps must not grow stale.
 CONFIG = f"""[callback]
 secrets = [{{id = "main", secret = "{VECTOR_SECRET}"}}]

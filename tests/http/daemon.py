@@ -1,4 +1,5 @@
 """recharged as a process: started on a free port and a data folder, ended by its process id."""
+import functools
 import os
 import re
 import select
@@ -17,6 +18,18 @@ def binary(variable="RECHARGED_BIN", name="recharged"):
     path = Path(os.environ.get(variable) or REPOSITORY / "build" / "release" / "bin" / name)
     assert path.is_file(), f"{path} is missing: build it, or name another in {variable}"
     return str(path)
+
+
+@functools.cache
+def sanitizer():
+    """What recharged was built with: "address", "thread" or None."""
+    program = Path(binary()).read_bytes()
+    return "thread" if b"__tsan_init" in program else "address" if b"__asan_init" in program else None
+
+
+def slowdown():
+    """How many times as long a server takes by its sanitizer; what is promised in seconds is promised of the others."""
+    return {"address": 4, "thread": 10, None: 1}[sanitizer()]
 
 
 def clean_environment(extra=None):
@@ -62,7 +75,7 @@ class Daemon:
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                                             env=clean_environment(self.env))
-        line, deadline = b"", started + self.ready_within
+        line, deadline = b"", started + self.ready_within * slowdown()
         while not line.endswith(b"\n"):
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
             part = os.read(self.process.stdout.fileno(), 4096) if ready else b""
@@ -96,7 +109,7 @@ class Daemon:
 
     def wait(self, timeout=20):
         try:
-            code = self.process.wait(timeout)
+            code = self.process.wait(timeout * slowdown())
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

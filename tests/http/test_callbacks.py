@@ -162,7 +162,7 @@ def settled_digest(folder):
 
 
 def test_forged_callback_writes_nothing(start_server):
-    daemon = start_server()
+    daemon = start_server("[store]\ncheckpoint_interval_ms = 100\n")  # well below what is waited for rest
     api = Api(daemon.address)
     order_id, transaction_id = api.credit()
     pending = api.place()

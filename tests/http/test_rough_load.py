@@ -11,10 +11,9 @@ import socket
 import struct
 import threading
 import time
-from pathlib import Path
 
 from api import Api, expect, in_threads, new_account
-from daemon import binary
+from daemon import sanitizer
 from faulty import must_fail, running
 from signing import callback_fields, signed_body
 from wire import ConnectionEnded, Wire, request_bytes
@@ -23,12 +22,6 @@ PATH = "/api/payment_callback"
 LONG = os.environ.get("RECHARGE_LONG") == "1"
 DRAINS = 30 if LONG else 2
 SENDERS = 8
-
-
-def sanitizer():
-    """What recharged was built with: "address", "thread" or None."""
-    program = Path(binary()).read_bytes()
-    return "thread" if b"__tsan_init" in program else "address" if b"__asan_init" in program else None
 
 
 class Payment:
