@@ -106,7 +106,7 @@ def callbacks_by_wrk(bench, connections):
     server.restart()
     mine, theirs = Meter(server.pid), Meter(nginx.pid)
     before = server.metric('recharge_orders{status="recharged"}')
-    beside = prepared.run(nginx.url, connections, bench.seconds, theirs)
+    beside = prepared.run(nginx.url, connections, bench.seconds, theirs, "beside.txt")
     report = {**prepared.run(server.url, connections, bench.seconds, mine), "beside": beside, "mix": "callback by wrk"}
     server.restart_after_crash()
     credited = server.metric('recharge_orders{status="recharged"}') - before

@@ -140,14 +140,16 @@ class Wrk:
         subprocess.run([BIN / "recharge", "--server", server.url, "--secret-file", server.secret_file, "load", "--accounts",
                         str(accounts), "--requests", str(orders), "--emit-wrk", folder], capture_output=True, check=True,
                        timeout=300)
+        bodies = (folder / "callbacks.txt").read_bytes()
+        (folder / "beside.txt").write_bytes(bodies * 4)  # who only answers may see one again
 
-    def run(self, url, connections, seconds, meter):
+    def run(self, url, connections, seconds, meter, bodies="callbacks.txt"):
         """One run, its server's CPU taken by the meter. Returns rate, replies and the generator's CPU.
         Errors: Failure where a reply was not 200, or the bodies were used up."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         meter.begin()
         done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", self.folder / "callback.lua",
-                               url, "--", self.folder / "callbacks.txt", "1"], capture_output=True, text=True, check=True,
+                               url, "--", self.folder / bodies, "1"], capture_output=True, text=True, check=True,
                               timeout=300)
         meter.end()
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
