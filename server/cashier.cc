@@ -135,7 +135,7 @@ void show_code(const Operation& operation, HandlerContext& context, Reply& reply
   if (!code) return reply.fail(409, "invalid_state", "There is no code to show: start a payment by qr");
   reply.content_type = "image/svg+xml";
   reply.headers =
-      "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+      "Cache-Control: no-store\r\n"
       "Content-Security-Policy: default-src 'none'\r\n";
   reply.body = code->to_svg();
 }

@@ -155,7 +155,7 @@ void write_cashier_page(const CashierView& view, CashierLanguage language, std::
 
 std::string_view cashier_headers() {
   static const std::string lines =
-      "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: strict-origin\r\n"
+      "Cache-Control: no-store\r\nReferrer-Policy: strict-origin\r\n"
       "Content-Security-Policy: default-src 'none'; script-src " +
       source_hash(kScript) + "; style-src " + source_hash(kStyle) +
       "; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n";

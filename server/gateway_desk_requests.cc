@@ -11,6 +11,11 @@ namespace {
 
 using Kind = CallAnswer::Kind;
 
+GatewayRequest traced(GatewayRequest request, const PaymentDetails& caused_by) {
+  if (!caused_by.traceparent.empty()) request.headers.emplace_back("traceparent", caused_by.traceparent);
+  return request;
+}
+
 }  // namespace
 
 bool GatewayDesk::pursue_payment(Operation& operation) {
@@ -116,7 +121,7 @@ void GatewayDesk::begin_payment(Operation& operation) {
     return complete_payment(operation, OutcomeCode::payment_started);
   }
   const Order order = *shown.order;
-  call(order.gateway, GatewayCall::start, gateway->start(payment, method, now()),
+  call(order.gateway, GatewayCall::start, traced(gateway->start(payment, method, now()), *operation.payment),
        [this, gateway, order, method, &operation](const GatewayReply& reply) {
          const auto answer = gateway->read_start(reply, order.id, method, now());
          on_started(operation, *gateway, order, method, answer);

@@ -19,6 +19,7 @@ struct PaymentDetails {
   std::optional<PayMethod> method;
   std::string return_url;
   std::string client_ip;
+  std::string traceparent;  // of the call that it causes; empty: the request belongs to no trace
   std::string page;  // what the payer is shown, where it is made here; what a gateway that was asked says
   std::string transaction_id = {};  // by which the gateway is asked
   std::string problem;              // why the request cannot be carried out; empty: the outcome says
