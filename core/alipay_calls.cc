@@ -19,6 +19,7 @@ constexpr std::string_view kQuery = "alipay.trade.query";
 constexpr std::string_view kClose = "alipay.trade.close";
 constexpr std::string_view kRefund = "alipay.trade.refund";
 constexpr std::string_view kQueryRefund = "alipay.trade.fastpay.refund.query";
+constexpr std::string_view kBill = "alipay.data.dataservice.bill.downloadurl.query";
 constexpr std::string_view kDone = "10000";
 constexpr std::string_view kUnknown = "20000";
 constexpr std::string_view kNoTrade = "ACQ.TRADE_NOT_EXIST";
@@ -133,6 +134,12 @@ GatewayRequest AlipayCalls::query_refund(const RefundStart& refund, Time now) co
   JsonMembers content = payment_of(refund);
   content.text("out_request_no", refund_number(refund.order_id, refund.refund_id));
   return call(kQueryRefund, content.str(), {}, now);
+}
+
+GatewayRequest AlipayCalls::bill(const BillQuestion& question, Time now) const {
+  JsonMembers content;
+  content.text("bill_type", "trade").text("bill_date", question.date);
+  return call(kBill, content.str(), {}, now);
 }
 
 std::optional<JsonObject> AlipayCalls::open(const GatewayReply& reply, std::string_view method,
@@ -259,6 +266,16 @@ RefundAnswer AlipayCalls::read_query_refund(const GatewayReply& reply, const Ref
   } else if (read_text(*object, "refund_status") == "REFUND_SUCCESS") {
     answer.state = RefundAnswer::State::succeeded;
   }
+  return answer;
+}
+
+BillAnswer AlipayCalls::read_bill(const GatewayReply& reply) {
+  BillAnswer answer;
+  const auto object = open(reply, kBill, answer);
+  if (!object) return answer;
+  answer.url = read_text(*object, "bill_download_url");
+  if (!answer.url.starts_with("https://") && !answer.url.starts_with("http://"))
+    set(answer, Kind::unknown, "malformed");
   return answer;
 }
 

@@ -1,6 +1,7 @@
 // Purpose: calls of Alipay's open platform, signed with the app's key, and their answers, verified by
 // Alipay's signature over the bytes of the inner object as they came. Source: opendocs.alipay.com,
-// "gateway.do", alipay.trade.precreate, wap.pay, query, close, refund, fastpay.refund.query.
+// "gateway.do", alipay.trade.precreate, wap.pay, query, close, refund, fastpay.refund.query,
+// alipay.data.dataservice.bill.downloadurl.query.
 #pragma once
 
 #include "core/gateway_calls.h"
@@ -29,6 +30,7 @@ class AlipayCalls {
   GatewayRequest close(const OrderId& order_id, Time now) const;
   GatewayRequest refund(const RefundStart& refund, Time now) const;
   GatewayRequest query_refund(const RefundStart& refund, Time now) const;
+  GatewayRequest bill(const BillQuestion& question, Time now) const;
 
   StartAnswer read_precreate(const GatewayReply& reply, const OrderId& order_id);
   QueryAnswer read_query(const GatewayReply& reply, const OrderId& order_id);
@@ -36,6 +38,7 @@ class AlipayCalls {
   // fund_change=N says that nothing moved this time: unknown, and to be asked for.
   RefundAnswer read_refund(const GatewayReply& reply, const RefundStart& refund);
   RefundAnswer read_query_refund(const GatewayReply& reply, const RefundStart& refund);
+  BillAnswer read_bill(const GatewayReply& reply);
 
  private:
   using Parameters = std::vector<std::pair<std::string, std::string>>;

@@ -77,6 +77,24 @@ struct RefundAnswer : CallAnswer {
   State state = State::pending;  // with done
 };
 
+// The payments and refunds of one day.
+struct BillQuestion {
+  std::string date;   // YYYY-MM-DD, of the gateway's own day: Alipay, WeChat
+  Time from;          // Stripe, which has pages instead
+  Time until;         // not in it any more
+  std::string after;  // Stripe: `next` of the page before; empty: the first
+};
+
+struct BillAnswer : CallAnswer {
+  // Alipay, WeChat: where the file can be fetched, for half a minute.
+  std::string url;
+  std::string authorization;  // the header that this needs, good once; empty: none
+  std::string sha1;           // hex, of the unpacked file; empty: the gateway does not say
+  // Stripe: an array of objects, and what the next question begins after; empty: it was the last page.
+  std::string page;
+  std::string next;
+};
+
 // What a gateway signs or is given must name just one refund: its order's hex digits and a digest of its id.
 std::string refund_number(const OrderId& order_id, const RefundId& refund_id);
 

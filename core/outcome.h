@@ -77,6 +77,7 @@ struct ExceptionPage {
 
 // Everything known of an order, or of payments kept for an id that no order has.
 struct Explanation {
+  std::vector<GatewayWork> payments;  // started at gateways, and not ended there
   OrderId order_id;
   std::optional<Order> order;
   std::vector<Refund> refunds;               // oldest first

@@ -72,6 +72,16 @@ GatewayRequest StripeCalls::query_refund(const RefundStart& refund) const {
   return call("GET", "/v1/refunds?" + query, "", "");
 }
 
+GatewayRequest StripeCalls::bill(const BillQuestion& question) const {
+  std::string query;
+  append_form_field(query, "created[gte]", std::to_string(question.from.ms / 1000));
+  append_form_field(query, "created[lt]", std::to_string(question.until.ms / 1000));
+  append_form_field(query, "expand[]", "data.source");
+  append_form_field(query, "limit", "100");
+  if (!question.after.empty()) append_form_field(query, "starting_after", question.after);
+  return call("GET", "/v1/balance_transactions?" + query, "", "");
+}
+
 std::optional<JsonObject> StripeCalls::open(const GatewayReply& reply, CallAnswer& answer) {
   set(answer, Kind::unknown, "status " + std::to_string(reply.status));
   const bool refused =
@@ -201,6 +211,28 @@ RefundAnswer StripeCalls::read_query_refund(const GatewayReply& reply, const Ref
   }
   answer.state = RefundAnswer::State::not_found;
   if (more->type != JsonType::boolean_false) set(answer, Kind::unknown, "more refunds than are listed");
+  return answer;
+}
+
+BillAnswer StripeCalls::read_bill(const GatewayReply& reply) {
+  BillAnswer answer;
+  const auto list = open(reply, answer);
+  if (!list) return answer;
+  const JsonMember* data = list->find("data");
+  const JsonMember* more = list->find("has_more");
+  set(answer, Kind::unknown, "malformed");
+  if (read_text(*list, "object") != "list" || data == nullptr || data->type != JsonType::nested ||
+      !data->text.starts_with('[') || more == nullptr)
+    return answer;
+  if (more->type == JsonType::boolean_true) {
+    const auto objects = json_array_objects(data->text);
+    const auto last = objects.empty() ? Result<JsonObject>(Errc::not_found)
+                                      : inner_.read_copy(objects.back(), Nested::skip);
+    if (last) answer.next = read_text(*last, "id");
+    if (answer.next.empty()) return answer;
+  }
+  answer.page = data->text;
+  set(answer, Kind::done, "");
   return answer;
 }
 

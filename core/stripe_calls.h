@@ -1,5 +1,6 @@
 // Purpose: calls of Stripe's API and their answers. Answers are not signed: TLS to api.stripe.com alone
-// vouches for them. Source: docs.stripe.com/api: payment intents, refunds, idempotent requests.
+// vouches for them. Source: docs.stripe.com/api: payment intents, refunds, balance transactions,
+// idempotent requests.
 #pragma once
 
 #include "core/currency.h"
@@ -29,6 +30,8 @@ class StripeCalls {
   // The refunds of its payment: an answer to refund() that was lost has told nobody the refund's id.
   GatewayRequest query_refund(const RefundStart& refund) const;
 
+  GatewayRequest bill(const BillQuestion& question) const;
+
   // pay_text: the client_secret, with which the payer's page goes on. transaction_id: of the intent.
   struct Started : StartAnswer {
     TransactionId transaction_id;
@@ -37,6 +40,7 @@ class StripeCalls {
   QueryAnswer read_query(const GatewayReply& reply, const OrderId& order_id);
   RefundAnswer read_refund(const GatewayReply& reply, const RefundStart& refund);
   RefundAnswer read_query_refund(const GatewayReply& reply, const RefundStart& refund);
+  BillAnswer read_bill(const GatewayReply& reply);
 
  private:
   GatewayRequest call(std::string_view method, const std::string& path, std::string body,

@@ -104,6 +104,14 @@ GatewayRequest WechatCalls::query_refund(const RefundStart& refund, Time now, st
   return sign("GET", path, "", now, nonce);
 }
 
+GatewayRequest WechatCalls::bill(const BillQuestion& question, Time now, std::string_view nonce) const {
+  std::string query;
+  append_form_field(query, "bill_date", question.date);
+  append_form_field(query, "bill_type", "ALL");
+  append_form_field(query, "tar_type", "GZIP");
+  return sign("GET", "/v3/bill/tradebill?" + query, "", now, nonce);
+}
+
 // Failures need no signature: they only say that this call did nothing, and never that something was paid.
 std::optional<JsonObject> WechatCalls::open(const GatewayReply& reply, Time now, CallAnswer& answer) {
   const bool good = reply.status >= 200 && reply.status < 300;
@@ -207,6 +215,24 @@ RefundAnswer WechatCalls::read_refund(const GatewayReply& reply, const RefundSta
   } else if (status != "PROCESSING") {
     set(answer, Kind::unknown, "malformed");
   }
+  return answer;
+}
+
+BillAnswer WechatCalls::read_bill(const GatewayReply& reply, Time now, std::string_view nonce) {
+  BillAnswer answer;
+  const auto object = open(reply, now, answer);
+  if (!object) return answer;
+  const std::string_view url = read_text(*object, "download_url");
+  answer.sha1 = read_text(*object, "hash_value");
+  const bool known_hash = read_text(*object, "hash_type") == "SHA1" && answer.sha1.size() == 40;
+  // What we sign goes nowhere else.
+  if (!known_hash || !url.starts_with(caller_.base_url + "/")) {
+    set(answer, Kind::unknown, "malformed");
+    return answer;
+  }
+  answer.url = url;
+  const GatewayRequest fetch = sign("GET", std::string(url.substr(caller_.base_url.size())), "", now, nonce);
+  answer.authorization = fetch.headers.front().second;
   return answer;
 }
 

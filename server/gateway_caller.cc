@@ -57,6 +57,8 @@ class AlipayGateway final : public GatewayCaller {
   RefundAnswer read_query_refund(const GatewayReply& reply, const RefundStart& refund, Time) override {
     return calls_.read_query_refund(reply, refund);
   }
+  GatewayRequest bill(const BillQuestion& question, Time now) override { return calls_.bill(question, now); }
+  BillAnswer read_bill(const GatewayReply& reply, Time) override { return calls_.read_bill(reply); }
 
  private:
   AlipayCalls calls_;
@@ -107,6 +109,12 @@ class WechatGateway final : public GatewayCaller {
   }
   RefundAnswer read_query_refund(const GatewayReply& reply, const RefundStart& refund, Time now) override {
     return calls_.read_refund(reply, refund, now);
+  }
+  GatewayRequest bill(const BillQuestion& question, Time now) override {
+    return calls_.bill(question, now, nonce());
+  }
+  BillAnswer read_bill(const GatewayReply& reply, Time now) override {
+    return calls_.read_bill(reply, now, nonce());
   }
 
  private:
@@ -166,6 +174,8 @@ class StripeGateway final : public GatewayCaller {
   RefundAnswer read_query_refund(const GatewayReply& reply, const RefundStart& refund, Time) override {
     return calls_.read_query_refund(reply, refund);
   }
+  GatewayRequest bill(const BillQuestion& question, Time) override { return calls_.bill(question); }
+  BillAnswer read_bill(const GatewayReply& reply, Time) override { return calls_.read_bill(reply); }
 
  private:
   StripeCalls calls_;

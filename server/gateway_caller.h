@@ -48,6 +48,8 @@ class GatewayCaller {
   virtual RefundAnswer read_refund(const GatewayReply& reply, const RefundStart& refund, Time now) = 0;
   virtual GatewayRequest query_refund(const RefundStart& refund, Time now) = 0;
   virtual RefundAnswer read_query_refund(const GatewayReply& reply, const RefundStart& refund, Time now) = 0;
+  virtual GatewayRequest bill(const BillQuestion& question, Time now) = 0;
+  virtual BillAnswer read_bill(const GatewayReply& reply, Time now) = 0;
 };
 
 std::unique_ptr<GatewayCaller> make_caller(const GatewayCallAccount& account);

@@ -7,29 +7,17 @@
 #include "core/digest.h"
 #include "server/key_rings.h"
 #include "server/log.h"
+#include "server/query_times.h"
 
 namespace recharge {
 namespace {
 
 using Kind = CallAnswer::Kind;
 
-constexpr std::array<std::int64_t, 4> kAskedAtMs = {5'000, 15'000, 60'000, 300'000};
-constexpr std::int64_t kAskedEveryMs = 300'000;
 constexpr std::array<std::int64_t, 6> kRetriesMs = {3'000, 15'000, 60'000, 300'000, 900'000, 3'600'000};
-constexpr std::int64_t kAfterExpiryMs = 1'000;
 constexpr std::int64_t kWithoutCallerMs = 300'000;
-constexpr std::string_view kQueryKey = "query";
 
 bool is_refused_by_machine(OutcomeCode code) noexcept { return code >= OutcomeCode::overloaded; }
-
-PaymentStart payment_of(const Order& order) {
-  PaymentStart payment;
-  payment.order_id = order.id;
-  payment.amount = order.amount;
-  payment.subject = order.subject.view();
-  payment.expires_at = order.expires_at;
-  return payment;
-}
 
 RefundStart refund_of(const GatewayWork& work) {
   return {work.order_id, work.transaction_id.view(), work.refund_id, work.amount, work.total};
@@ -38,11 +26,6 @@ RefundStart refund_of(const GatewayWork& work) {
 template <class Text>
 void set(Text& text, std::string_view value) {
   if (!text.assign(value)) std::terminate();
-}
-
-GatewayRequest traced(GatewayRequest request, const PaymentDetails& caused_by) {
-  if (!caused_by.traceparent.empty()) request.headers.emplace_back("traceparent", caused_by.traceparent);
-  return request;
 }
 
 }  // namespace
@@ -59,6 +42,7 @@ struct GatewayDesk::Job {
   unsigned tries = 0;                               // put off so often
   bool called = false;                              // a refund: it may have reached the gateway
   bool refused = false;                             // a refund: for good, which is still to be confirmed
+  bool stuck = false;                               // its gateway is not called from here
   bool once_more = false;                           // hurried while it was under way
   std::multimap<std::int64_t, Job*>::iterator due;  // while idle
 
@@ -69,6 +53,15 @@ GatewayDesk::GatewayDesk(HandlerContext& context, HttpClient& client, Post post)
     : context_(context), client_(client), post_(std::move(post)) {}
 
 GatewayDesk::~GatewayDesk() = default;
+
+PaymentStart GatewayDesk::payment_of(const Order& order) {
+  PaymentStart payment;
+  payment.order_id = order.id;
+  payment.amount = order.amount;
+  payment.subject = order.subject.view();
+  payment.expires_at = order.expires_at;
+  return payment;
+}
 
 void GatewayDesk::take_over(const KeyRings& keys) {
   if (calls_.empty()) retired_.clear();
@@ -146,11 +139,7 @@ void GatewayDesk::put_off(Job& job, std::int64_t delay_ms) {
 // A payment that is waited for has its own times; everything else is tried again, more and more rarely.
 void GatewayDesk::put_off(Job& job) {
   if (job.key.kind == GatewayWorkKind::payment && job.awaits_payment()) {
-    const std::int64_t age = now_ms() - job.work.started_at.ms;
-    const auto* next = std::find_if(kAskedAtMs.begin(), kAskedAtMs.end(), [&](auto at) { return at > age; });
-    std::int64_t delay = next == kAskedAtMs.end() ? kAskedEveryMs - age % kAskedEveryMs : *next - age;
-    delay = std::min(delay, job.order->expires_at.ms + kAfterExpiryMs - now_ms());
-    return put_off(job, std::max<std::int64_t>(delay, kAfterExpiryMs));
+    return put_off(job, next_query(job.work.started_at, job.order->expires_at, now()).ms - now_ms());
   }
   const std::size_t tries = std::min<std::size_t>(job.tries++, kRetriesMs.size() - 1);
   put_off(job, kRetriesMs[tries]);
@@ -158,6 +147,7 @@ void GatewayDesk::put_off(Job& job) {
 
 void GatewayDesk::finish(Job& job) {
   --active_;
+  note_stuck(job, false);
   if (job.once_more) {  // begun anew while this one was ended
     job.step = Job::Step::idle;
     job.tries = 0;
@@ -220,13 +210,36 @@ void GatewayDesk::on_read(Job& job) {
   job.work = shown.work;
   job.order = shown.order;
   GatewayCaller* gateway = caller(job.work.gateway);
-  if (gateway == nullptr) {
-    log_warning("gateway " + std::string(job.work.gateway.view()) +
-                " is not configured, and has an open payment or refund");
-    return put_off(job, kWithoutCallerMs);
-  }
+  if (gateway == nullptr) return do_without_calls(job);
+  note_stuck(job, false);
   if (job.key.kind == GatewayWorkKind::payment) return look_after_payment(job, *gateway);
   look_after_refund(job, *gateway);
+}
+
+// Nothing is called there. A refund that was asked for since the start has never been sent, so that it ends
+// as failed, and its money is back. What an earlier process may have sent stays open, and is seen as stuck.
+void GatewayDesk::do_without_calls(Job& job) {
+  const bool refund = job.key.kind != GatewayWorkKind::payment;
+  const std::string name(job.work.gateway.view());
+  if (refund && !job.called) {
+    log_warning("a refund failed: gateway " + name +
+                " is not called from here; refund there, or set its keys");
+    return settle(job, false);
+  }
+  note_stuck(job, true);
+  log_warning("gateway " + name + " is not called from here, and has an open " +
+              (refund ? "refund" : "payment"));
+  put_off(job, kWithoutCallerMs);
+}
+
+void GatewayDesk::note_stuck(Job& job, bool stuck) {
+  if (job.stuck == stuck) return;
+  job.stuck = stuck;
+  if (stuck) {
+    context_.metrics.gateway_work_stuck.add();
+  } else {
+    context_.metrics.gateway_work_stuck.subtract();
+  }
 }
 
 // --- payments --------------------------------------------------------------------------------------------
@@ -235,34 +248,47 @@ void GatewayDesk::look_after_payment(Job& job, GatewayCaller& caller) {
   if (!job.order || is_credited(job.order->status)) return end_payment(job);
   if (!caller.can_name(job.work)) return name_payment(job, caller);
   job.step = Job::Step::calling;
-  call(caller.query(job.work, now()),
-       [this, &job, &caller](const GatewayReply& reply) { on_query(job, caller, reply); });
+  call(job.work.gateway, GatewayCall::query, caller.query(job.work, now()),
+       [this, &job, &caller](const GatewayReply& reply) { return on_query(job, caller, reply); });
 }
 
 // The answer to its start was lost. The same call again, under the same number, has the same answer.
 void GatewayDesk::name_payment(Job& job, GatewayCaller& caller) {
   job.step = Job::Step::calling;
-  call(caller.start(payment_of(*job.order), job.key.method, now()),
+  call(job.work.gateway, GatewayCall::start, caller.start(payment_of(*job.order), job.key.method, now()),
        [this, &job, &caller](const GatewayReply& reply) {
          const auto answer = caller.read_start(reply, job.order->id, job.key.method, now());
-         if (answer.kind == Kind::refused && !may_pass(answer.reason)) return end_payment(job);
-         NotePaymentStart command;
-         command.order_id = job.order->id;
-         command.method = job.key.method;
-         if (answer.kind != Kind::done || !command.pay_text.assign(answer.pay_text)) return put_off(job);
-         command.pay_text_until = caller.shown_until(job.key.method, now(), job.order->expires_at);
-         command.gateway_id = answer.transaction_id;
-         job.operation.command = command;
-         job.step = Job::Step::noting;
-         submit(job);
+         on_named(job, caller, answer);
+         return answer.kind;
        });
 }
 
-void GatewayDesk::on_query(Job& job, GatewayCaller& caller, const GatewayReply& reply) {
+void GatewayDesk::on_named(Job& job, const GatewayCaller& caller, const GatewayCaller::Started& answer) {
+  if (answer.kind == Kind::refused && !may_pass(answer.reason)) return end_payment(job);
+  NotePaymentStart command;
+  command.order_id = job.order->id;
+  command.method = job.key.method;
+  if (answer.kind != Kind::done || !command.pay_text.assign(answer.pay_text)) return put_off(job);
+  command.pay_text_until = caller.shown_until(job.key.method, now(), job.order->expires_at);
+  command.gateway_id = answer.transaction_id;
+  job.operation.command = command;
+  job.step = Job::Step::noting;
+  submit(job);
+}
+
+CallAnswer::Kind GatewayDesk::on_query(Job& job, GatewayCaller& caller, const GatewayReply& reply) {
   const QueryAnswer answer = caller.read_query(reply, job.order->id, now());
+  if (answer.state == QueryAnswer::State::paid && answer.kind == Kind::done) {
+    report(job, caller, answer, reply);
+  } else {
+    on_unpaid(job, caller, answer);
+  }
+  return answer.kind;
+}
+
+void GatewayDesk::on_unpaid(Job& job, GatewayCaller& caller, const QueryAnswer& answer) {
   if (answer.kind != Kind::done) return put_off(job);
   using State = QueryAnswer::State;
-  if (answer.state == State::paid) return report(job, caller, answer, reply);
   if (answer.state == State::refunded && job.awaits_payment()) {
     log_warning("order " + job.order->id.to_text() +
                 ": its gateway says that its payment was refunded, and nothing was credited");
@@ -278,10 +304,18 @@ void GatewayDesk::on_query(Job& job, GatewayCaller& caller, const GatewayReply& 
 
 void GatewayDesk::report(Job& job, const GatewayCaller& caller, const QueryAnswer& answer,
                          const GatewayReply& reply) {
-  ReportPayment& command = job.operation.command.emplace<ReportPayment>();
-  command.order_id = job.order->id;
-  set(command.reference, job.order->id.to_text());
-  command.gateway = job.work.gateway;
+  fill_report(job.operation, *job.order, caller, answer, reply);
+  std::get<ReportPayment>(job.operation.command).gateway = job.work.gateway;
+  job.step = Job::Step::reporting;
+  submit(job);
+}
+
+void GatewayDesk::fill_report(Operation& operation, const Order& order, const GatewayCaller& caller,
+                              const QueryAnswer& answer, const GatewayReply& reply) const {
+  ReportPayment& command = operation.command.emplace<ReportPayment>();
+  command.order_id = order.id;
+  set(command.reference, order.id.to_text());
+  command.gateway = order.gateway;
   command.transaction_id = answer.transaction_id;
   command.amount = answer.amount;
   command.paid_at = answer.paid_at;
@@ -289,23 +323,23 @@ void GatewayDesk::report(Job& job, const GatewayCaller& caller, const QueryAnswe
   command.currency = context_.settings.orders.currency;
   command.scheme = caller.scheme();
   set(command.key_id, kQueryKey);
-  command.exception_id = context_.engine.fresh_exception_id(context_.thread, job.order->id.shard());
-  job.operation.evidence = reply.body;
-  job.operation.evidence_headers.clear();
-  command.evidence = job.operation.evidence;
-  command.evidence_digest = digest_of(job.operation.evidence);
-  job.step = Job::Step::reporting;
-  submit(job);
+  command.exception_id = context_.engine.fresh_exception_id(context_.thread, order.id.shard());
+  operation.evidence = reply.body;
+  operation.evidence_headers.clear();
+  command.evidence = operation.evidence;
+  command.evidence_digest = digest_of(operation.evidence);
 }
 
 // It was asked for just before: it is not paid.
 void GatewayDesk::close_payment(Job& job, GatewayCaller& caller) {
   job.step = Job::Step::calling;
-  call(caller.close(job.work, now()), [this, &job, &caller](const GatewayReply& reply) {
-    const CallAnswer answer = caller.read_close(reply, job.order->id, now());
-    if (answer.kind == Kind::done) return end_payment(job);
-    put_off(job);  // refused: it may have been paid meanwhile, which the next query tells
-  });
+  call(job.work.gateway, GatewayCall::close, caller.close(job.work, now()),
+       [this, &job, &caller](const GatewayReply& reply) {
+         const CallAnswer answer = caller.read_close(reply, job.order->id, now());
+         // Refused: it may have been paid meanwhile, which the next query tells.
+         answer.kind == Kind::done ? end_payment(job) : put_off(job);
+         return answer.kind;
+       });
 }
 
 void GatewayDesk::end_payment(Job& job) {
@@ -327,19 +361,27 @@ void GatewayDesk::look_after_refund(Job& job, GatewayCaller& caller) {
 void GatewayDesk::call_refund(Job& job, GatewayCaller& caller) {
   job.called = true;
   job.step = Job::Step::calling;
-  call(caller.refund(refund_of(job.work), now()), [this, &job, &caller](const GatewayReply& reply) {
-    on_refund(job, caller.read_refund(reply, refund_of(job.work), now()), false);
-  });
+  call(job.work.gateway, GatewayCall::refund, caller.refund(refund_of(job.work), now()),
+       [this, &job, &caller](const GatewayReply& reply) {
+         const RefundAnswer answer = caller.read_refund(reply, refund_of(job.work), now());
+         on_refund(job, answer, false);
+         return answer.kind;
+       });
 }
 
 void GatewayDesk::query_refund(Job& job, GatewayCaller& caller) {
   job.step = Job::Step::calling;
-  call(caller.query_refund(refund_of(job.work), now()), [this, &job, &caller](const GatewayReply& reply) {
-    const RefundAnswer answer = caller.read_query_refund(reply, refund_of(job.work), now());
-    const bool none = answer.kind == Kind::done && answer.state == RefundAnswer::State::not_found;
-    if (none && !job.refused) return call_refund(job, caller);
-    on_refund(job, answer, true);
-  });
+  call(job.work.gateway, GatewayCall::query_refund, caller.query_refund(refund_of(job.work), now()),
+       [this, &job, &caller](const GatewayReply& reply) {
+         const RefundAnswer answer = caller.read_query_refund(reply, refund_of(job.work), now());
+         const bool none = answer.kind == Kind::done && answer.state == RefundAnswer::State::not_found;
+         if (none && !job.refused) {
+           call_refund(job, caller);
+         } else {
+           on_refund(job, answer, true);
+         }
+         return answer.kind;
+       });
 }
 
 void GatewayDesk::on_refund(Job& job, const RefundAnswer& answer, bool asked) {
@@ -371,9 +413,10 @@ void GatewayDesk::settle(Job& job, bool succeeded) {
 // --- calls -----------------------------------------------------------------------------------------------
 
 // An answer that never came, or a call that could not be sent, has the status 0, which proves nothing.
-void GatewayDesk::call(GatewayRequest request, Read read) {
+void GatewayDesk::call(const GatewayName& gateway, GatewayCall kind, GatewayRequest request, Read read) {
   const std::uint64_t number = ++last_number_;
-  calls_.emplace(number, std::move(read));
+  calls_.emplace(number, Call{std::move(read), &counters(gateway, kind)});
+  context_.metrics.gateway_calls_under_way.add();
   HttpCall sent{std::move(request.method), std::move(request.url), std::move(request.headers),
                 std::move(request.body)};
   const bool taken = client_.submit(std::move(sent), [this, number](HttpAnswer&& answer) {
@@ -385,86 +428,35 @@ void GatewayDesk::call(GatewayRequest request, Read read) {
 void GatewayDesk::on_answer(std::uint64_t number, HttpAnswer&& answer) {
   auto node = calls_.extract(number);
   if (node.empty()) return;  // given up
+  context_.metrics.gateway_calls_under_way.subtract();
   // Who drains takes no more work up: what the answer says will be asked for at the next start.
   if (payments_.erase(number) == 0 && draining_) return;
-  if (answer.kind != HttpAnswer::Kind::answered) log_warning("a call to a gateway failed: " + answer.error);
-  node.mapped()(GatewayReply{answer.status, std::move(answer.header_lines), std::move(answer.body)});
+  const bool answered = answer.kind == HttpAnswer::Kind::answered;
+  if (!answered) log_warning("a call to a gateway failed: " + answer.error);
+  const Call& call = node.mapped();
+  const Kind read = call.read({answer.status, std::move(answer.header_lines), std::move(answer.body)});
+  const GatewayCallResult result = !answered               ? GatewayCallResult::no_answer
+                                   : read == Kind::done    ? GatewayCallResult::done
+                                   : read == Kind::refused ? GatewayCallResult::refused
+                                                           : GatewayCallResult::unknown;
+  call.counters->count(result, static_cast<std::uint64_t>(answer.took.count()) * 1000);
+}
+
+ThreadMetrics::GatewayCallCounters& GatewayDesk::counters(const GatewayName& gateway, GatewayCall kind) {
+  const auto& gates = context_.gates;
+  const auto at =
+      std::find_if(gates.begin(), gates.end(), [&](const auto& g) { return g.gateway == gateway; });
+  const std::size_t gate =
+      std::min<std::size_t>(static_cast<std::size_t>(at - gates.begin()), kMaxGateways - 1);
+  return context_.metrics.gateway_calls[gate][static_cast<std::size_t>(kind)];
 }
 
 void GatewayDesk::give_up() {
   for (const auto& [number, operation] : std::exchange(payments_, {})) {
     calls_.erase(number);
+    context_.metrics.gateway_calls_under_way.subtract();
     complete_payment(*operation, OutcomeCode::draining);
   }
-}
-
-// --- payments of requests --------------------------------------------------------------------------------
-
-bool GatewayDesk::pursue_payment(Operation& operation) {
-  if (!operation.payment) return false;
-  PaymentDetails& details = *operation.payment;
-  if (std::holds_alternative<ReadOrder>(operation.command)) {
-    if (operation.outcome.code != OutcomeCode::found) return false;
-    const Order order = std::get<Order>(operation.outcome.shown);
-    GatewayCaller* gateway = caller(order.gateway);
-    details.problem = order.gateway.empty() ? "gateway: must be named"
-                      : gateway == nullptr  ? "gateway: its payments are not started here"
-                                            : "";
-    if (gateway != nullptr && !details.method) details.method = gateway->usual_method();
-    if (gateway != nullptr && !gateway->offers(*details.method))
-      details.problem = "method: not of this gateway";
-    if (!details.problem.empty()) return false;
-    const Account only = std::get<ReadOrder>(operation.command).only_account;
-    operation.command = StartPayment{order.id, order.gateway, *details.method, only};
-    context_.engine.submit(context_.thread, operation);
-    return true;
-  }
-  if (operation.outcome.code != OutcomeCode::payment_to_start) return false;
-  begin_payment(operation);
-  return true;
-}
-
-void GatewayDesk::begin_payment(Operation& operation) {
-  const auto shown = std::get<GatewayWorkAndOrder>(operation.outcome.shown);
-  GatewayCaller* gateway = caller(shown.work.gateway);
-  if (gateway == nullptr) return complete_payment(operation, OutcomeCode::gateway_unavailable);
-  PaymentStart payment = payment_of(*shown.order);
-  payment.return_url = operation.payment->return_url;
-  payment.client_ip = operation.payment->client_ip;
-  const PayMethod method = shown.work.key.method;
-  if (auto page = gateway->page(payment, method, shown.work.started_at)) {
-    operation.payment->page = std::move(*page);
-    return complete_payment(operation, OutcomeCode::payment_started);
-  }
-  const Order order = *shown.order;
-  call(traced(gateway->start(payment, method, now()), *operation.payment),
-       [this, gateway, order, method, &operation](const GatewayReply& reply) {
-         const auto answer = gateway->read_start(reply, order.id, method, now());
-         if (answer.kind == Kind::refused) {
-           log_warning("gateway " + std::string(order.gateway.view()) +
-                       " refused to start a payment: " + answer.reason);
-           hurry(order.id);  // it may be because it is paid already
-           return complete_payment(operation, OutcomeCode::payment_refused);
-         }
-         NotePaymentStart command;
-         command.order_id = order.id;
-         command.method = method;
-         if (answer.kind != Kind::done || !command.pay_text.assign(answer.pay_text)) {
-           log_warning("gateway " + std::string(order.gateway.view()) + " did not start a payment: " +
-                       (answer.reason.empty() ? "its answer is too long" : answer.reason));
-           return complete_payment(operation, OutcomeCode::gateway_unavailable);
-         }
-         command.pay_text_until = gateway->shown_until(method, now(), order.expires_at);
-         command.gateway_id = answer.transaction_id;
-         operation.command = command;
-         context_.engine.submit(context_.thread, operation);
-       });
-  payments_.emplace(last_number_, &operation);
-}
-
-void GatewayDesk::complete_payment(Operation& operation, OutcomeCode code) {
-  operation.outcome.code = code;
-  operation.complete(operation);
 }
 
 }  // namespace recharge

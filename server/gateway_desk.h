@@ -23,7 +23,7 @@ struct KeyRings;
 class GatewayDesk {
  public:
   static constexpr unsigned kMaxActive = 256;  // works of a thread under way; the others wait
-  static constexpr std::size_t kMaxAnswerBytes = 256 << 10;
+  static constexpr std::size_t kMaxAnswerBytes = 1 << 20;
 
   // post: has a function called on this desk's thread, from any thread.
   using Post = std::function<void(std::function<void()>)>;
@@ -45,13 +45,26 @@ class GatewayDesk {
 
   // A request's payment: true where it goes on, and the operation will be completed again.
   bool pursue_payment(Operation& operation);
+  // Asks the gateway of the order that was read whether it was paid, started here or not; what it says goes
+  // the way of a callback. True where the operation goes on, and will be completed again.
+  bool pursue_question(Operation& operation);
+  // The bill of a gateway that is called from here, as JSON in later_body; else the outcome says why not, and
+  // later_body what the gateway said. REQUIRES: caller(gateway).
+  void ask_for_bill(Operation& operation, const GatewayName& gateway, const BillQuestion& question);
+  bool calls_any() const noexcept { return !callers_.empty(); }
   // The order's open work is looked at now.
   void hurry(const OrderId& order_id);
 
  private:
   struct Job;
-  using Read = std::function<void(const GatewayReply&)>;
+  // Reads the answer, and says what it proves.
+  using Read = std::function<CallAnswer::Kind(const GatewayReply&)>;
+  struct Call {
+    Read read;
+    ThreadMetrics::GatewayCallCounters* counters = nullptr;
+  };
 
+  static PaymentStart payment_of(const Order& order);
   std::int64_t now_ms() const noexcept;
   Time now() const noexcept { return Time{now_ms()}; }
   void take_work();
@@ -59,9 +72,13 @@ class GatewayDesk {
   static void on_complete(Operation& operation) noexcept;
   void step(Job& job);
   void on_read(Job& job);
+  void do_without_calls(Job& job);
+  void note_stuck(Job& job, bool stuck);
   void look_after_payment(Job& job, GatewayCaller& caller);
   void name_payment(Job& job, GatewayCaller& caller);
-  void on_query(Job& job, GatewayCaller& caller, const GatewayReply& reply);
+  void on_named(Job& job, const GatewayCaller& caller, const GatewayCaller::Started& answer);
+  CallAnswer::Kind on_query(Job& job, GatewayCaller& caller, const GatewayReply& reply);
+  void on_unpaid(Job& job, GatewayCaller& caller, const QueryAnswer& answer);
   void report(Job& job, const GatewayCaller& caller, const QueryAnswer& answer, const GatewayReply& reply);
   void close_payment(Job& job, GatewayCaller& caller);
   void look_after_refund(Job& job, GatewayCaller& caller);
@@ -70,14 +87,21 @@ class GatewayDesk {
   void on_refund(Job& job, const RefundAnswer& answer, bool asked);
   void settle(Job& job, bool succeeded);
   void end_payment(Job& job);
+  void fill_report(Operation& operation, const Order& order, const GatewayCaller& caller,
+                   const QueryAnswer& answer, const GatewayReply& reply) const;
   void submit(Job& job);
   void put_off(Job& job, std::int64_t delay_ms);
   void put_off(Job& job);
   void finish(Job& job);
 
-  void call(GatewayRequest request, Read read);
+  void call(const GatewayName& gateway, GatewayCall kind, GatewayRequest request, Read read);
+  ThreadMetrics::GatewayCallCounters& counters(const GatewayName& gateway, GatewayCall kind);
   void on_answer(std::uint64_t number, HttpAnswer&& answer);
   void begin_payment(Operation& operation);
+  void on_question(Operation& operation, const GatewayCaller& gateway, const Order& order,
+                   const QueryAnswer& answer, const GatewayReply& reply);
+  void on_started(Operation& operation, const GatewayCaller& gateway, const Order& order, PayMethod method,
+                  const GatewayCaller::Started& answer);
   void complete_payment(Operation& operation, OutcomeCode code);
 
   HandlerContext& context_;
@@ -87,7 +111,7 @@ class GatewayDesk {
   std::vector<std::unique_ptr<GatewayCaller>> retired_;  // by a reload, while calls of theirs are under way
   std::map<GatewayWorkKey, std::unique_ptr<Job>> jobs_;
   std::multimap<std::int64_t, Job*> due_;
-  std::map<std::uint64_t, Read> calls_;           // under way
+  std::map<std::uint64_t, Call> calls_;           // under way
   std::map<std::uint64_t, Operation*> payments_;  // of requests, by their call
   std::uint64_t last_number_ = 0;
   unsigned active_ = 0;

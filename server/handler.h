@@ -92,6 +92,12 @@ Step payment_callback(const Request&, std::string_view, HandlerContext&, Operati
 Step gateway_callback(const Request&, std::string_view gateway, HandlerContext&, Operation&, Reply&);
 void acknowledge_callback(const Operation&, HandlerContext&, Reply&);
 
+Step open_cashier(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
+void show_cashier(const Operation&, HandlerContext&, Reply&);
+void show_cashier_status(const Operation&, HandlerContext&, Reply&);
+Step read_code(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
+void show_code(const Operation&, HandlerContext&, Reply&);
+
 Step check_balance(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
 void show_balance(const Operation&, HandlerContext&, Reply&);
 Step list_entries(const Request&, std::string_view account, HandlerContext&, Operation&, Reply&);
@@ -109,6 +115,12 @@ Step close_order(const Request&, std::string_view order, HandlerContext&, Operat
 void show_closed_order(const Operation&, HandlerContext&, Reply&);
 Step refund(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
 void show_refund(const Operation&, HandlerContext&, Reply&);
+
+Step read_bill(const Request&, std::string_view gateway, HandlerContext&, Operation&, Reply&);
+void show_bill(const Operation&, HandlerContext&, Reply&);
+Step ask_gateway(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
+bool pursue_question(Operation&, HandlerContext&);
+void show_answer(const Operation&, HandlerContext&, Reply&);
 
 Step list_exceptions(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
 void show_exceptions(const Operation&, HandlerContext&, Reply&);

@@ -107,17 +107,16 @@ HttpServer::HttpServer(const Settings& settings, Engine& engine, ServiceState& s
     : shared_(settings, engine, service), address_(settings.server.listen) {
   shared_.inherited_listener = inherited >= 0;
   const unsigned count = engine.threads();
-  const auto& gateways = first.keys.gateways;
-  if (std::any_of(gateways.begin(), gateways.end(), [](const auto& g) { return g.calls.has_value(); })) {
-    HttpClientOptions options;
-    options.limits.max_answer_bytes = GatewayDesk::kMaxAnswerBytes;
-    options.thread_name = "gateway calls";
-    gateway_client_ = std::make_unique<HttpClient>(std::move(options));
-    shared_.gateway_client = gateway_client_.get();
-    service.hurry = [this](const OrderId& id) {
-      for (const auto& thread : io_threads_) thread->hurry(id);
-    };
-  }
+  // Also where no gateway is called: refunds at one that is gone must end.
+  HttpClientOptions options;
+  options.ca_file = settings.gateway_ca_file.string();
+  options.limits.max_answer_bytes = GatewayDesk::kMaxAnswerBytes;
+  options.thread_name = "gateway calls";
+  gateway_client_ = std::make_unique<HttpClient>(std::move(options));
+  shared_.gateway_client = gateway_client_.get();
+  service.hurry = [this](const OrderId& id) {
+    for (const auto& thread : io_threads_) thread->hurry(id);
+  };
   shared_.control_fds.resize(count, -1);
   std::vector<OpenSocket> listeners =
       inherited >= 0 ? share(OpenSocket(inherited), count) : open_listeners(address_, count);

@@ -47,6 +47,12 @@ class JsonText {
   }
   // Null where not reached.
   JsonText& time(Time value) { return value.reached() ? text(to_rfc3339(value)) : null(); }
+  // An array in JSON that was read as one; null where empty.
+  JsonText& array_or_null(std::string_view array) {
+    if (array.empty()) return null();
+    writer_.RawValue(array.data(), array.size(), rapidjson::kArrayType);
+    return *this;
+  }
   // Null where empty.
   JsonText& text_or_null(std::string_view value) { return value.empty() ? null() : text(value); }
 

@@ -37,4 +37,11 @@ void ThreadMetrics::count_callback(std::size_t gate, CallbackResult result) noex
   callbacks[std::min(gate, kMaxGateways - 1)][static_cast<std::size_t>(result)].add();
 }
 
+void ThreadMetrics::GatewayCallCounters::count(GatewayCallResult result, std::uint64_t took_us) noexcept {
+  by_result[static_cast<std::size_t>(result)].add();
+  const auto bound = std::lower_bound(kDurationBounds_us.begin(), kDurationBounds_us.end(), took_us);
+  by_duration[static_cast<std::size_t>(bound - kDurationBounds_us.begin())].add();
+  duration_us.add(took_us);
+}
+
 }  // namespace recharge

@@ -45,6 +45,12 @@ constexpr std::size_t kCallbackResults =
     static_cast<std::size_t>(CallbackResult::first_exception) + kExceptionKinds;
 CallbackResult callback_result(const Outcome& outcome) noexcept;
 
+// What was asked of a gateway, and what its answer proved.
+enum class GatewayCall : std::uint8_t { start, query, close, refund, query_refund, bill };
+constexpr std::size_t kGatewayCalls = 6;
+enum class GatewayCallResult : std::uint8_t { done, refused, unknown, no_answer };
+constexpr std::size_t kGatewayCallResults = 4;
+
 // Written by one thread: no read-modify-write is needed.
 class Counter {
  public:
@@ -68,6 +74,15 @@ class ThreadMetrics {
   };
   std::array<RouteCounters, kMaxRoutes> routes;
   std::array<std::array<Counter, kCallbackResults>, kMaxGateways> callbacks;
+  struct GatewayCallCounters {
+    void count(GatewayCallResult result, std::uint64_t took_us) noexcept;
+    std::array<Counter, kGatewayCallResults> by_result;
+    std::array<Counter, kDurationBounds_us.size() + 1> by_duration;
+    Counter duration_us;
+  };
+  std::array<std::array<GatewayCallCounters, kGatewayCalls>, kMaxGateways> gateway_calls;
+  Counter gateway_calls_under_way;  // now
+  Counter gateway_work_stuck;       // payments and refunds at gateways that are not called from here, now
   // Requests refused with 429: by class, for their address and for their account.
   std::array<std::array<Counter, 2>, kLimitClasses> limited;
   Counter connections;      // open now

@@ -127,6 +127,61 @@ void write_callbacks(Page& page, const MetricsSources& sources) {
   }
 }
 
+constexpr std::string_view kCallNames[kGatewayCalls] = {"start",  "query",        "close",
+                                                        "refund", "query_refund", "bill"};
+constexpr std::string_view kCallResultNames[kGatewayCallResults] = {"done", "refused", "unknown",
+                                                                    "no_answer"};
+
+template <class Visit>
+void for_each_call(const MetricsSources& sources, Visit visit) {
+  for (std::size_t gate = 0; gate < std::min(sources.gateways.size(), kMaxGateways); ++gate) {
+    for (std::size_t call = 0; call < kGatewayCalls; ++call) visit(gate, call);
+  }
+}
+
+void write_gateway_calls(Page& page, const MetricsSources& sources) {
+  page.family("recharge_gateway_calls_total",
+              "Calls to gateways, by what their verified answer proved; unknown: nothing.",
+              MetricType::Counter);
+  for_each_call(sources, [&](std::size_t gate, std::size_t call) {
+    for (std::size_t result = 0; result < kGatewayCallResults; ++result) {
+      const auto count = sum(sources, [&](const ThreadMetrics& t) -> const Counter& {
+        return t.gateway_calls[gate][call].by_result[result];
+      });
+      if (count == 0) continue;
+      page.value({{"gateway", sources.gateways[gate]},
+                  {"call", std::string(kCallNames[call])},
+                  {"outcome", std::string(kCallResultNames[result])}},
+                 static_cast<double>(count));
+    }
+  });
+  page.family("recharge_gateway_call_duration_seconds", "From a call to a gateway to its answer.",
+              MetricType::Histogram);
+  for_each_call(sources, [&](std::size_t gate, std::size_t call) {
+    HistogramSnapshot snapshot;
+    for (std::size_t i = 0; i <= kDurationBounds_us.size(); ++i) {
+      if (i < kDurationBounds_us.size()) snapshot.bounds.push_back(kDurationBounds_us[i] / 1e6);
+      snapshot.counts.push_back(sum(sources, [&](const ThreadMetrics& t) -> const Counter& {
+        return t.gateway_calls[gate][call].by_duration[i];
+      }));
+    }
+    if (snapshot.count() == 0) return;
+    snapshot.sum = static_cast<double>(sum(sources,
+                                           [&](const ThreadMetrics& t) -> const Counter& {
+                                             return t.gateway_calls[gate][call].duration_us;
+                                           })) /
+                   1e6;
+    page.histogram({{"gateway", sources.gateways[gate]}, {"call", std::string(kCallNames[call])}}, snapshot);
+  });
+  const auto number = [&](auto get) { return static_cast<double>(sum(sources, get)); };
+  page.family("recharge_gateway_calls_under_way", "Calls to gateways that wait for their answer.",
+              MetricType::Gauge);
+  page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.gateway_calls_under_way; }));
+  page.family("recharge_gateway_work_stuck",
+              "Payments and refunds at gateways that are not called from here.", MetricType::Gauge);
+  page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.gateway_work_stuck; }));
+}
+
 void write_storage(Page& page, const StorageMetrics& storage) {
   page.family("recharge_orders", "Orders, by status.", MetricType::Gauge);
   for (std::size_t i = 0; i < kOrderStatuses; ++i) {
@@ -264,6 +319,7 @@ std::string metrics_text(const MetricsSources& sources) {
   page.value({{"version", std::string(kVersion)}}, 1);
   write_requests(page, sources);
   write_callbacks(page, sources);
+  write_gateway_calls(page, sources);
   write_storage(page, sources.storage);
   write_connections(page, sources);
   write_tls(page, sources);

@@ -20,8 +20,9 @@ struct PaymentDetails {
   std::string return_url;
   std::string client_ip;
   std::string traceparent;  // of the call that it causes; empty: the request belongs to no trace
-  std::string page;         // what the payer is shown, where it is made here
-  std::string problem;      // why the request cannot be carried out; empty: the outcome says
+  std::string page;  // what the payer is shown, where it is made here; what a gateway that was asked says
+  std::string transaction_id = {};  // by which the gateway is asked
+  std::string problem;              // why the request cannot be carried out; empty: the outcome says
 };
 
 struct Operation {
@@ -35,6 +36,7 @@ struct Operation {
   // Of a request that turns its connection into a stream: what it listens to, and what it has seen.
   std::string watch_topic;
   EventId watch_after;
+  bool in_chinese = false;                  // of a page for payers
   std::unique_ptr<PaymentDetails> payment;  // of a request to pay at a gateway
   // Called on the owner's thread, never from within submit(), once the outcome may be shown.
   void (*complete)(Operation& operation) noexcept = nullptr;

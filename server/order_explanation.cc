@@ -6,6 +6,7 @@
 
 #include "core/digest.h"
 #include "server/order_history.h"
+#include "server/query_times.h"
 
 namespace recharge {
 namespace {
@@ -52,6 +53,25 @@ Outlook outlook_on(const PaymentException& kept, std::size_t open) {
   return ahead;
 }
 
+// A payment that was started there is asked for until it is over.
+Outlook outlook_on(const Order& order, const GatewayWork& started, const ExplanationContext& context) {
+  const std::string gateway(started.gateway.view());
+  Outlook ahead{"the payment at " + gateway, {}};
+  if (context.calls && !context.calls(started.gateway)) {
+    ahead.next_action = "give the keys of " + gateway +
+                        ", which is not called from here, so that it can be asked; if it is paid, " +
+                        std::string(kSendAgain);
+    return ahead;
+  }
+  const Time asked = next_query(started.started_at, order.expires_at, context.now);
+  ahead.next_action =
+      awaits_payment(order.status)
+          ? "pay by " + to_rfc3339(order.expires_at) + "; " + gateway +
+                " is asked for it by itself, the next time by " + to_rfc3339(asked)
+          : "wait: " + gateway + " is asked whether it was paid before it ended, and closes it";
+  return ahead;
+}
+
 Outlook outlook_on(const Order& order) {
   const std::string id = order.id.to_text();
   switch (order.status) {
@@ -80,7 +100,7 @@ Outlook outlook_on(const Order& order) {
   return {};
 }
 
-Outlook outlook(const Explanation& explanation) {
+Outlook outlook(const Explanation& explanation, const ExplanationContext& context) {
   const auto& kept = explanation.exceptions;
   const auto is_open = [](const PaymentException& exception) { return exception.is_open(); };
   if (const auto first = std::find_if(kept.begin(), kept.end(), is_open); first != kept.end()) {
@@ -89,8 +109,12 @@ Outlook outlook(const Explanation& explanation) {
   if (!explanation.order) return {};
   for (const Refund& refund : explanation.refunds) {
     if (refund.status != RefundStatus::pending) continue;
+    const GatewayName& gateway = explanation.order->gateway;
+    const bool asked = !context.calls || context.calls(gateway);
     return {"the gateway's answer to the refund " + std::string(refund.refund_id.view()),
-            "wait, or ask the gateway about the refund"};
+            asked ? "wait: the gateway is asked until the refund is done or refused"
+                  : "give the keys of " + std::string(gateway.view()) +
+                        ", which is not called from here: it may have been sent before it was so"};
   }
   const auto credited = [](const PaymentException& exception) {
     return exception.action == ExceptionAction::credit;
@@ -103,6 +127,8 @@ Outlook outlook(const Explanation& explanation) {
             "none is needed, the payment was credited by decision; to end the order: recharge order close " +
                 order.id.to_text()};
   }
+  if (!explanation.payments.empty() && !is_credited(order.status))
+    return outlook_on(order, explanation.payments.front(), context);
   return outlook_on(order);
 }
 
@@ -128,13 +154,13 @@ void write_happening(JsonText& json, const Happening& happening) {
 
 }  // namespace
 
-void write_explanation(JsonText& json, const Explanation& explanation) {
+void write_explanation(JsonText& json, const Explanation& explanation, const ExplanationContext& context) {
   json.begin_object().name("code").integer(200).name("order_id").text(explanation.order_id.to_text());
   json.name("status").text_or_null(explanation.order ? to_text(explanation.order->status)
                                                      : std::string_view());
   json.name("steps").begin_array();
   for (const Happening& happening : order_history(explanation)) write_happening(json, happening);
-  const Outlook ahead = outlook(explanation);
+  const Outlook ahead = outlook(explanation, context);
   json.end_array().name("missing").text_or_null(ahead.missing);
   json.name("next_action").text_or_null(ahead.next_action).end_object();
 }

@@ -2,11 +2,21 @@
 // next, in plain words. Also of payments kept for an id that no order has: then its status is null.
 #pragma once
 
+#include <functional>
+
 #include "core/outcome.h"
 #include "server/json_text.h"
 
 namespace recharge {
 
-void write_explanation(JsonText& json, const Explanation& explanation);
+// What is known beside the facts.
+struct ExplanationContext {
+  Time now = {};
+  std::function<bool(const GatewayName&)> calls =
+      {};  // whether the gateway is called from here; empty: it is
+};
+
+void write_explanation(JsonText& json, const Explanation& explanation,
+                       const ExplanationContext& context = {});
 
 }  // namespace recharge

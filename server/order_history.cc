@@ -2,10 +2,24 @@
 
 #include <algorithm>
 
+#include "server/query_times.h"
+
 namespace recharge {
 namespace {
 
 std::string text_of(std::string_view view) { return std::string(view); }
+
+std::string_view name_of(PayMethod method) noexcept {
+  switch (method) {
+    case PayMethod::qr:
+      return "a code to scan";
+    case PayMethod::h5:
+      return "the gateway's page";
+    case PayMethod::intent:
+      break;
+  }
+  return "the shop's own page";
+}
 
 Evidence evidence_of(const Order& order) {
   return {order.gateway.view(), order.evidence_key.view(), to_text(order.evidence_scheme), &order.evidence};
@@ -27,6 +41,18 @@ std::string ending(const Order& order) {
   }
 }
 
+// By whom it came to be known.
+std::string source_of(const Order& order) {
+  return order.evidence_key.view() == kQueryKey ? "verified answer of the gateway, when it was asked: "
+                                                : "verified callback: ";
+}
+
+void add_start(const GatewayWork& work, std::vector<Happening>& all) {
+  Happening started{work.started_at, "payment started at " + text_of(work.gateway.view()) + ", by " +
+                                         text_of(name_of(work.key.method))};
+  all.push_back(std::move(started));
+}
+
 void add_payment(const Order& order, std::vector<Happening>& all) {
   const bool credited = is_credited(order.status);
   const bool verified = !order.evidence_key.empty();
@@ -38,14 +64,14 @@ void add_payment(const Order& order, std::vector<Happening>& all) {
   }
   // The evidence of an order that is not credited is that of its verified failure.
   if (verified && !credited) {
-    all.push_back({order.evidence_at, "verified callback: the payment failed", evidence_of(order)});
+    all.push_back({order.evidence_at, source_of(order) + "the payment failed", evidence_of(order)});
   }
   const bool told = order.ended_as == OrderStatus::failed && verified && order.evidence_at == order.ended_at;
   if (order.ended_at.reached() && !(told && !credited)) all.push_back({order.ended_at, ending(order)});
   if (order.recharged_at.reached()) {
     all.push_back({order.recharged_at,
-                   "verified callback: " + amount_text(order.amount, order.currency) +
-                       " credited, transaction " + text_of(order.transaction_id.view()),
+                   source_of(order) + amount_text(order.amount, order.currency) + " credited, transaction " +
+                       text_of(order.transaction_id.view()),
                    evidence_of(order)});
   }
 }
@@ -158,6 +184,7 @@ std::vector<Happening> order_history(const Explanation& explanation) {
   // Before the order's own payment: one that came again is told after what was kept of it.
   for (const PaymentException& kept : explanation.exceptions) add_exception(kept, order, all);
   if (order != nullptr) {
+    for (const GatewayWork& work : explanation.payments) add_start(work, all);
     add_payment(*order, all);
     for (const Refund& refund : explanation.refunds) add_refund(*order, refund, all);
   }

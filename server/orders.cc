@@ -1,5 +1,6 @@
 // GET /api/orders, GET /api/orders/{order_id}, its explanation, its close and its refunds.
 #include "server/body_fields.h"
+#include "server/gateway_desk.h"
 #include "server/handler.h"
 #include "server/order_explanation.h"
 #include "server/outcome_reply.h"
@@ -77,10 +78,13 @@ Step explain_order(const Request&, std::string_view order, HandlerContext&, Oper
   return Step::submit;
 }
 
-void show_explanation(const Operation& operation, HandlerContext&, Reply& reply) {
+void show_explanation(const Operation& operation, HandlerContext& context, Reply& reply) {
   if (refuse(operation.outcome, reply)) return;
   JsonText json(reply.body);
-  write_explanation(json, std::get<Explanation>(operation.outcome.shown));
+  ExplanationContext now{context.engine.now(context.thread), {}};
+  if (context.gateways != nullptr)
+    now.calls = [&](const GatewayName& gateway) { return context.gateways->caller(gateway) != nullptr; };
+  write_explanation(json, std::get<Explanation>(operation.outcome.shown), now);
 }
 
 Step close_order(const Request& request, std::string_view order, HandlerContext& context,

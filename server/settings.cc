@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 
 #include "core/currency.h"
 #include "server/gateway_settings.h"
@@ -186,11 +187,17 @@ void read_rest(SettingsReader& reader, Settings& settings) {
   choose(reader, "log.format", settings.log.format, {"auto", "text", "json"});
   if (auto access = reader.boolean("log.access")) settings.log.access = *access;
   take(reader, "log.sample", settings.log.sample, 1, 1'000'000);
+  if (auto on = reader.boolean("cashier.enabled")) settings.cashier.enabled = *on;
   settings.tls = read_tls(reader);
   settings.rate_limit = read_rate_limit(reader);
   settings.events = read_events(reader);
   settings.webhooks = read_webhooks(reader);
   settings.amqp = read_amqp(reader);
+  if (auto file = reader.text("gateway_calls.ca_file")) {
+    settings.gateway_ca_file = reader.file_path(*file);
+    if (!std::ifstream(settings.gateway_ca_file))
+      reader.refuse("gateway_calls.ca_file", settings.gateway_ca_file.string() + ": cannot be read");
+  }
   for (const std::string& name : reader.names_in("gateway"))
     settings.gateways.push_back(read_gateway(reader, name));
 }

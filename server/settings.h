@@ -100,6 +100,11 @@ struct AdminSettings {
   std::filesystem::path backup_dir;     // empty: no backups are made from here
 };
 
+// The page for payers, /pay/{order_id}.
+struct CashierSettings {
+  bool enabled = true;
+};
+
 enum class GatewayKind : std::uint8_t { simulated, native, alipay, wechat, stripe, standard };
 std::string_view to_text(GatewayKind kind) noexcept;
 
@@ -138,10 +143,12 @@ struct Settings {
   CallbackSettings callback;
   LogSettings log;
   AdminSettings admin;
+  CashierSettings cashier;
   EventSettings events;
   std::vector<WebhookSettings> webhooks;
   std::optional<AmqpSettings> amqp;
   std::vector<GatewaySettings> gateways;
+  std::filesystem::path gateway_ca_file;  // whom to believe when gateways are called; empty: the system's
 
   const GatewaySettings* gateway(std::string_view name) const noexcept;
   const GatewaySettings* simulated() const noexcept;

@@ -77,6 +77,7 @@ std::map<std::string, std::string> effective(const Settings& s) {
       {"auth.allow_plain", flag(s.auth.allow_plain)},
       {"auth.issuer", toml_text(s.auth.issuer)},
       {"auth.audience", toml_text(s.auth.audience)},
+      {"cashier.enabled", flag(s.cashier.enabled)},
       {"events.hold_mib", size(s.events.hold.bytes >> 20)},
       {"events.hold_hours", number(s.events.hold.age_ms / 3'600'000)},
       {"events.max_listeners", number(s.events.max_listeners)},

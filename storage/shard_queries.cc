@@ -99,6 +99,11 @@ Result<void> ShardGroup::read(ShardRecords& records, const ExplainOrder& command
     if (order->is_overdue(now_)) overdue_.push_back(order->id);
     explanation.order = *order;
   }
+  for (const PayMethod method : {PayMethod::qr, PayMethod::h5, PayMethod::intent}) {
+    if (!explanation.order) break;
+    RECHARGE_GET(work, records.gateway_work(GatewayWorkKey::of_payment(command.order_id, method)));
+    if (work != nullptr) explanation.payments.push_back(*work);
+  }
   if (explanation.order && is_credited(explanation.order->status)) {  // one that failed leaves no amount
     RECHARGE_GET(refunds, records.refunds_of(command.order_id));
     explanation.refunds = std::move(refunds);

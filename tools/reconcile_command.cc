@@ -6,7 +6,9 @@
 #include <map>
 #include <memory>
 
+#include "tools/bill_download.h"
 #include "tools/calendar_day.h"
+#include "tools/query_back.h"
 #include "tools/reconciliation_report.h"
 #include "tools/verbs.h"
 
@@ -22,6 +24,7 @@ struct Options {
   std::string zone = "Asia/Shanghai";
   std::string data_dir = "data";
   std::string scratch_dir;
+  bool fix = false;
   ReportFormat output = ReportFormat::text;
 };
 
@@ -71,19 +74,49 @@ ToolResult<ReconciliationTask> task_of(const Options& options) {
   return task;
 }
 
-ExitCode run(const Tool& tool, const Options& options) {
-  if (sodium_init() < 0) return ExitCode::failure;
+ToolResult<DownloadedBill> fetch_bill(const Tool& tool, const Options& options) {
+  const auto day = calendar_day(options.date, options.zone);
+  if (!day) return day.error();
+  return download_bill(tool, {options.gateway, options.date, day->from, day->until,
+                              options.scratch_dir.empty() ? scratch_default() : options.scratch_dir});
+}
+
+// With the file and what the gateway said of it.
+Options with_bill(Options options, const DownloadedBill& bill) {
+  options.bill = bill.path();
+  options.bill_format = bill.format();
+  options.sha1 = bill.sha1();
+  return options;
+}
+
+ExitCode compare(const Tool& tool, const Options& options) {
   auto task = task_of(options);
   if (!task) return report(task.error());
   ReconciliationReport out(std::cout, tool.json ? ReportFormat::json : options.output, options.gateway);
+  QueryBack query_back(tool);
   const auto totals = [&] {
     ProgressBar bar;
     task->progress = [&bar](std::uint64_t bytes, std::uint64_t of_bytes) { bar.show(bytes, of_bytes); };
-    return reconcile(*task, [&out](const Difference& difference) { out.add(difference); });
+    return reconcile(*task, [&](const Difference& difference) {
+      out.add(difference);
+      if (options.fix) query_back.note(difference);
+    });
   }();
   if (!totals) return report(totals.error());
   out.finish(*totals, std::cerr);
+  std::cout.flush();
+  if (options.fix) query_back.run(std::cerr);
   return totals->differences_total() == 0 ? ExitCode::ok : ExitCode::failure;
+}
+
+ExitCode run(const Tool& tool, const Options& options) {
+  if (sodium_init() < 0) return ExitCode::failure;
+  if (!options.bill.empty()) return compare(tool, options);
+  if (options.date.empty())
+    return report({ExitCode::usage, "--bill FILE, or --date to fetch the bill of a day, is needed"});
+  const auto bill = fetch_bill(tool, options);
+  if (!bill) return report(bill.error());
+  return compare(tool, with_bill(options, *bill));
 }
 
 }  // namespace
@@ -92,8 +125,8 @@ void add_reconcile_verb(CLI::App& app, Tool& tool) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand("reconcile", "Compare a gateway's bill with the books");
   verb->add_option("--gateway", options->gateway, "The gateway's name in the settings")->required();
-  verb->add_option("--bill", options->bill, "The bill as the gateway made it; zip and gzip are unpacked")
-      ->required()
+  verb->add_option("--bill", options->bill,
+                   "The bill as the gateway made it; zip and gzip are unpacked (default: --date is fetched)")
       ->check(CLI::ExistingFile);
   verb->add_option("--bill-format", options->bill_format, "What it looks like (default: the gateway's name)")
       ->check(CLI::IsMember({"alipay", "wechat", "stripe", "plain"}));
@@ -106,7 +139,12 @@ void add_reconcile_verb(CLI::App& app, Tool& tool) {
             return good ? std::string() : std::string("40 hex digits are needed");
           },
           "HEX"));
-  verb->add_option("--date", options->date, "The day of the bill (default: what it says, or its rows)");
+  verb->add_option("--date", options->date,
+                   "The day of the bill (default: what it says, or its rows); without --bill it is fetched "
+                   "by way of --server");
+  verb->add_flag(
+      "--fix", options->fix,
+      "Have --server ask the gateway for payments that are missing here; nothing is credited by the bill");
   verb->add_option("--tz", options->zone, "The time zone of --date")->capture_default_str();
   verb->add_option("--data-dir", options->data_dir, "The data folder; its recharged may be running")
       ->capture_default_str();
@@ -116,7 +154,8 @@ void add_reconcile_verb(CLI::App& app, Tool& tool) {
   verb->add_option("--output", options->output, "text, json or csv")
       ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case).description("text|json|csv"));
   verb->footer(
-      "Changes nothing. Exit codes: 0 bill and books agree, 1 they do not, 2 usage, 3 the bill cannot be "
+      "Changes nothing without --fix, after which the books are compared by the next run. Exit codes: 0 bill "
+      "and books agree, 1 they do not, 2 usage, 3 the bill cannot be "
       "used, 4 the\n"
       "books cannot be read.");
   verb->callback([&tool, options] { tool.action = [&tool, options] { return run(tool, *options); }; });

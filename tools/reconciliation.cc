@@ -145,6 +145,44 @@ class Reconciliation {
     return row;
   }
 
+  // Of a payment that was kept and sent back: no order has that refund.
+  static ReconciledRow kept_refund_row(const PaymentException& exception, Time at, BillRow::State state) {
+    ReconciledRow row;
+    row.row.kind = BillRow::Kind::refund;
+    row.row.state = state;
+    row.row.transaction_id = exception.transaction_id;
+    row.row.order = exception.reference;
+    row.row.amount = exception.amount;
+    row.row.at = at;
+    static_cast<void>(row.row.refund.assign(refund_number(OrderId(), refund_id_of(exception.id))));
+    return row;
+  }
+
+  // The transfer that says that it was done. Where no order was known, the exception itself leads to it.
+  ToolResult<void> add_kept_refund(const Transfer& transfer) {
+    settled_kept_.emplace(std::string(transfer.transaction_id.view()), transfer.id.time());
+    if (transfer.order_id.is_nil()) return {};
+    OrderReference reference;
+    static_cast<void>(reference.assign(transfer.order_id.to_text()));
+    std::optional<ReconciledRow> found;
+    const auto done = view_.exceptions_of(
+        reference, task_.gateway, transfer.transaction_id, [&](const PaymentException& exception) {
+          if (exception.action == ExceptionAction::refund && exception.amount == transfer.amount)
+            found = kept_refund_row(exception, transfer.id.time(), BillRow::State::succeeded);
+        });
+    if (!done) return of(done.error());
+    return found ? add_book_row(*found, false) : ToolResult<void>();
+  }
+
+  // Of an exception that is read after all transfers were.
+  ToolResult<void> add_refund_of(const PaymentException& exception) {
+    const auto settled = settled_kept_.find(std::string(exception.transaction_id.view()));
+    if (settled == settled_kept_.end())
+      return add_book_row(kept_refund_row(exception, exception.resolved_at, BillRow::State::pending), false);
+    if (!exception.order_id.is_nil()) return {};  // it is there
+    return add_book_row(kept_refund_row(exception, settled->second, BillRow::State::succeeded), false);
+  }
+
   ToolResult<void> read_books() {
     const Time from{totals_.period.from.ms - kDayMs};
     const Time until{totals_.period.until.ms + kPostedLaterMs};
@@ -154,6 +192,10 @@ class Reconciliation {
       const LedgerAccount& house = payment ? transfer.debit : transfer.credit;
       if ((!payment && transfer.kind != TransferKind::refund_settled) || house.gateway != task_.gateway)
         return {};
+      if (!payment && !transfer.transaction_id.empty()) {
+        if (const auto done = add_kept_refund(transfer); !done) failed = done.error();
+        return {};
+      }
       const auto order = view_.order(transfer.order_id);
       if (!order) return order.error();
       if (!order->has_value() || failed) return {};
@@ -174,7 +216,9 @@ class Reconciliation {
       if (exception.gateway != task_.gateway || exception.action == ExceptionAction::superseded || failed)
         return;
       const bool exact = has_exact_times() && exception.paid_at.reached();
-      if (const auto added = add_book_row(kept_row(exception), exact); !added) failed = added.error();
+      auto added = add_book_row(kept_row(exception), exact);
+      if (added && exception.action == ExceptionAction::refund) added = add_refund_of(exception);
+      if (!added) failed = added.error();
     });
     if (!done) return of(done.error());
     if (failed) return *failed;
@@ -254,6 +298,15 @@ class Reconciliation {
     }
   }
 
+  // What an exception says of a row of the bill. A refund that the gateway lists has been carried out.
+  static std::optional<ReconciledRow> as_row(const PaymentException& exception, const ReconciledRow& row) {
+    if (exception.action == ExceptionAction::superseded) return std::nullopt;
+    if (row.row.kind == BillRow::Kind::payment) return kept_row(exception);
+    if (exception.action != ExceptionAction::refund) return std::nullopt;
+    const ReconciledRow refund = kept_refund_row(exception, exception.resolved_at, BillRow::State::succeeded);
+    return refund.key() == row.key() ? std::optional(refund) : std::nullopt;
+  }
+
   struct Found {
     std::optional<ReconciledRow> row;
     std::string order_status = "no such order";
@@ -278,19 +331,19 @@ class Reconciliation {
             if (ours && candidate.key() == row.key()) found.row = candidate;
           });
           if (!done) return of(done.error());
+          if (found.row) return found;
+        } else if (ours && known.transaction_id == row.row.transaction_id) {
+          found.row = credited_row(known);
           return found;
         }
-        if (ours && known.transaction_id == row.row.transaction_id) found.row = credited_row(known);
-        if (found.row) return found;
       }
     }
-    if (row.row.kind == BillRow::Kind::refund) return found;
     OrderReference as_kept = row.row.order;
     if (id) static_cast<void>(as_kept.assign(id->to_text()));
     const auto done = view_.exceptions_of(as_kept, task_.gateway, row.row.transaction_id,
                                           [&](const PaymentException& exception) {
-                                            if (exception.action != ExceptionAction::superseded && !found.row)
-                                              found.row = kept_row(exception);
+                                            if (auto kept = as_row(exception, row); kept && !found.row)
+                                              found.row = std::move(kept);
                                           });
     if (!done) return of(done.error());
     return found;
@@ -347,6 +400,9 @@ class Reconciliation {
   RowPartitions rows_;
   const VisitDifference& visit_;
   ReconciliationTotals totals_;
+  // Refunds of kept payments that were carried out: by transaction. Few: each was decided by an operator or
+  // policy.
+  std::unordered_map<std::string, Time> settled_kept_;
 };
 
 }  // namespace

@@ -278,6 +278,28 @@ TEST_F(AlipayCallsTest, BelievesInARefundOnlyWhereMoneyMoved) {
   EXPECT_EQ(query(R"(,"out_trade_no":")" + kHex + R"(","out_request_no":"x")").kind, Kind::unknown);
 }
 
+BillQuestion bill_of_the_day() {
+  return {"2023-11-14", Time{kNow.ms - 1000}, Time{kNow.ms + 86'400'000}, ""};
+}
+
+TEST_F(AlipayCallsTest, AsksWhereABillIs) {
+  const GatewayRequest request = calls_.bill(bill_of_the_day(), kNow);
+  const FormFields form = opened(request.url, request.body);
+  EXPECT_EQ(form.value("method"), "alipay.data.dataservice.bill.downloadurl.query");
+  EXPECT_EQ(form.value("biz_content"), R"({"bill_type":"trade","bill_date":"2023-11-14"})");
+  const std::string node = "alipay_data_dataservice_bill_downloadurl_query_response";
+  const auto read = [&](const std::string& url) {
+    return calls_.read_bill(answer(node, R"({"code":"10000","bill_download_url":")" + url + "\"}"));
+  };
+  EXPECT_EQ(read("https://dwbillcenter.alipay.com/x?a=1").kind, Kind::done);
+  EXPECT_EQ(read("https://dwbillcenter.alipay.com/x?a=1").url, "https://dwbillcenter.alipay.com/x?a=1");
+  EXPECT_EQ(read("file:///etc/passwd").kind, Kind::unknown);
+  GatewayReply forged = answer(node, R"({"code":"10000","bill_download_url":"https://a.example/"})");
+  forged.body.replace(forged.body.find("a.example"), 9, "b.example");
+  EXPECT_EQ(calls_.read_bill(forged).kind, Kind::unknown);
+  EXPECT_EQ(calls_.read_bill(forged).url, "");
+}
+
 // --- WeChat Pay --------------------------------------------------------------------------------------------
 
 class WechatCallsTest : public testing::Test {
@@ -419,6 +441,31 @@ TEST_F(WechatCallsTest, ReadsEveryAnswer) {
             RefundAnswer::State::not_found);
 }
 
+TEST_F(WechatCallsTest, SignsTheWayToABillForItsOwnAddressAlone) {
+  check(calls_.bill(bill_of_the_day(), kNow, kNonce), "GET",
+        "/v3/bill/tradebill?bill_date=2023-11-14&bill_type=ALL&tar_type=GZIP");
+  const std::string sha1(40, 'a');
+  const auto read = [&](const std::string& url, const std::string& hash, const std::string& type = "SHA1") {
+    return calls_.read_bill(answer(200, R"({"hash_type":")" + type + R"(","hash_value":")" + hash +
+                                            R"(","download_url":")" + url + "\"}"),
+                            kNow, kNonce);
+  };
+  const std::string path = "/v3/billdownload/file?token=x";
+  const BillAnswer good = read("https://api.mch.weixin.qq.com" + path, sha1);
+  EXPECT_EQ(good.kind, Kind::done);
+  EXPECT_EQ(good.sha1, sha1);
+  GatewayRequest fetch{"GET", good.url, {{"Authorization", good.authorization}}, ""};
+  fetch.headers.emplace_back("Wechatpay-Serial", "PUB_KEY_ID_1");
+  check(fetch, "GET", path);
+  for (const auto& bad :
+       {read("https://api.mch.weixin.qq.com.evil.example" + path, sha1),
+        read("https://evil.example" + path, sha1), read("https://api.mch.weixin.qq.com" + path, "aa"),
+        read("https://api.mch.weixin.qq.com" + path, sha1, "MD5")}) {
+    EXPECT_EQ(bad.kind, Kind::unknown);
+    EXPECT_EQ(bad.authorization, "");
+  }
+}
+
 // --- Stripe ------------------------------------------------------------------------------------------------
 
 class StripeCallsTest : public testing::Test {
@@ -518,6 +565,27 @@ TEST_F(StripeCallsTest, FindsItsOwnRefundAmongThoseOfThePayment) {
   EXPECT_EQ(read("").state, RefundAnswer::State::not_found);
   EXPECT_EQ(read(one("x", "succeeded"), "true").kind, Kind::unknown) << "ours may be on the next page";
   EXPECT_EQ(calls_.read_query_refund({500, "", ""}, refund()).kind, Kind::unknown);
+}
+
+TEST_F(StripeCallsTest, TurnsThePagesOfABill) {
+  BillQuestion question = bill_of_the_day();
+  EXPECT_EQ(
+      calls_.bill(question).url,
+      "https://api.stripe.com/v1/balance_transactions?created%5Bgte%5D=1699999999&created%5Blt%5D=1700086400"
+      "&expand%5B%5D=data.source&limit=100");
+  question.after = "txn_2";
+  EXPECT_TRUE(calls_.bill(question).url.ends_with("&starting_after=txn_2"));
+  const auto read = [&](const std::string& data, const std::string& more) {
+    return calls_.read_bill({200, "", R"({"object":"list","data":)" + data + R"(,"has_more":)" + more + "}"});
+  };
+  const std::string two = R"([{"id":"txn_1"},{"id":"txn_2"}])";
+  EXPECT_EQ(read(two, "true").next, "txn_2");
+  EXPECT_EQ(read(two, "true").page, two);
+  EXPECT_EQ(read(two, "false").next, "");
+  EXPECT_EQ(read(two, "false").kind, Kind::done);
+  EXPECT_EQ(read("[]", "true").kind, Kind::unknown) << "it would never end";
+  EXPECT_EQ(read("{}", "false").kind, Kind::unknown);
+  EXPECT_EQ(calls_.read_bill({500, "", ""}).kind, Kind::unknown);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ class FakeGateway:
         self.payments, self.refunds, self.calls = {}, {}, []
         self.traces = []  # the header traceparent of each call, or None
         self.money_out = Counter()  # by refund number: how often money moved
-        self.faults = {}  # call -> list of "drop", "late" (done, not answered), "error", "forge", "busy", "refuse CODE"
+        self.faults = {}  # call -> list of "drop", "late" (done, not answered), "slow", "forge", "busy", "refuse CODE"
         self.refund_state = "succeeded"
         self.lock, self.problems = threading.RLock(), []
         outer = self
@@ -112,16 +112,23 @@ class FakeGateway:
             self.calls.append((call, argument))
             self.traces.append(headers.get("traceparent"))
             fault = (self.faults.get(call) or [None]).pop(0)
-            if fault == "drop":
-                raise Dropped
-            if fault == "busy":
-                return 503, {}, b"busy"
-            if fault and fault.startswith("refuse "):
-                return self.render(call, argument, None, fault.split()[1])
-            result, refusal = getattr(self, f"do_{call}")(argument)
-            if fault == "late":
-                raise Dropped
-            return self.render(call, argument, result, refusal, forged=fault == "forge")
+            if fault != "slow":
+                return self.answer_call(call, argument, fault)
+        time.sleep(0.2)  # the others are not held up
+        with self.lock:
+            return self.answer_call(call, argument, None)
+
+    def answer_call(self, call, argument, fault):
+        if fault == "drop":
+            raise Dropped
+        if fault == "busy":
+            return 503, {}, b"busy"
+        if fault and fault.startswith("refuse "):
+            return self.render(call, argument, None, fault.split()[1])
+        result, refusal = getattr(self, f"do_{call}")(argument)
+        if fault == "late":
+            raise Dropped
+        return self.render(call, argument, result, refusal, forged=fault == "forge")
 
     def do_start(self, a):
         payment = self.payments.setdefault(a["number"], {"amount": a["amount"], "state": "waiting"})

@@ -41,7 +41,7 @@ def clean_environment(extra=None):
 def run_once(*arguments, env=None, timeout=20, program=None):
     """For runs that end by themselves: the finished process with its exit code and output."""
     return subprocess.run([*(program or [binary()]), *arguments], env=clean_environment(env), timeout=timeout,
-                          capture_output=True, text=True, check=False)
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
 class Daemon:

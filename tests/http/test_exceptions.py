@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from api import Api, eventually, expect, new_account, new_transaction
+from daemon import binary, run_once
 
 OTHER_SECRET = "other-gateway-secret"
 CONFIG = f"""
@@ -330,3 +331,41 @@ def test_resolve_refuses_malformed(api, body, field):
 @pytest.mark.parametrize("exception_id", [UNKNOWN, "no-id", "0"])
 def test_resolve_of_an_unknown_one(api, exception_id):
     expect(api.resolve(exception_id, "dismiss"), 404)
+
+
+# --- many at once ----------------------------------------------------------------------------------------------------
+
+def resolve_all(daemon, *arguments, **options):
+    return run_once("--server", daemon.url, "exceptions", "resolve", "--all", *arguments, program=[binary("RECHARGE_BIN", "recharge")],
+                    **options)
+
+
+def test_many_are_settled_at_once_and_each_is_audited(start_server):
+    daemon = start_server(CONFIG)
+    api = Api(daemon.address)
+    late, mismatched = [], []
+    for _ in range(3):
+        order_id = api.place()
+        expect(api.callback(order_id, amount="49.00"), 200, exception="amount_mismatch")
+        mismatched.append(order_id)
+    order_id = api.place()
+    expect(api.close_order(order_id), 200)
+    expect(api.callback(order_id, amount="50.00"), 200, exception="late_payment")
+    late.append(order_id)
+    refused = resolve_all(daemon, "--kind", "amount_mismatch", "--action", "refund")
+    assert refused.returncode == 2 and "refund 3 payments of 147.00 in all: without a terminal this needs --yes" in refused.stderr
+    few = resolve_all(daemon, "--action", "dismiss", "--yes", "--most", "3")
+    assert few.returncode == 1 and "more than 3 are open" in few.stderr
+    assert resolve_all(daemon, "--action", "dismiss", "--yes", "--gateway", "nobody").returncode == 0
+    assert resolve_all(daemon, late[0], "--action", "dismiss").returncode == 2  # one, or all
+    assert len(api.exceptions(state="open")) == 4, "nothing was done yet"
+    done = resolve_all(daemon, "--kind", "amount_mismatch", "--action", "refund", "--note", "by phone", "--yes")
+    assert done.returncode == 0 and "3 done, 0 refused" in done.stderr, (done.stdout, done.stderr)
+    left = api.exceptions(state="open")
+    assert [entry["order_id"] for entry in left] == late
+    settled = [entry for order in mismatched for entry in api.exceptions(order)]
+    assert len(settled) == 3 and all(entry["state"] == "resolved" for entry in settled), settled
+    audited = [line for line in daemon.log_file.read_text().splitlines() if "resolve_refund" in line]
+    assert all(sum(entry["exception_id"] in line for line in audited) == 1 for entry in settled)
+    assert api.ledger_sum() == 0
+    api.close()

@@ -1,12 +1,16 @@
 """Payments started at gateways, asked for when their callback was lost, closed, and refunded: against a small gateway that
 checks every request's signature, loses answers, and outlives a recharged that is killed (tests/gateways/fake_gateway.py)."""
+import re
+import ssl
 import sys
 import time
 
 import pytest
 
 from api import Api, eventually, expect, in_threads, new_account
+from certificates import Authority
 from conftest import SECRETS
+from daemon import run_once
 from faulty import must_fail, running
 from gateways import Alipay, Stripe, Wechat
 from replies import REPOSITORY
@@ -361,6 +365,91 @@ def test_policies_send_money_back_or_give_it_to_the_user(start_server, tmp_path)
     assert api.exceptions(state="open") == []
     assert api.ledger_sum() == 0
     shop.check()
+    shop.close()
+
+
+# --- what is seen of calls -------------------------------------------------------------------------------------------
+
+def test_calls_are_counted_by_what_they_proved(daemon, api, fake):
+    def counts():
+        found = api.metrics().get("recharge_gateway_calls_total", {})
+        return {(dict(labels)["call"], dict(labels)["outcome"]): value for labels, value in found.items()
+                if dict(labels)["gateway"] == fake.kind}
+
+    before = counts()
+    for fault, outcome in (("drop", "no_answer"), ("forge", "unknown"), ("refuse SOME_REASON", "refused"), (None, "done")):
+        if fault:
+            fake.fail("start", fault)
+        order_id = api.place()
+        start(api, order_id, fake)
+        key = ("start", outcome)
+        assert counts().get(key, 0) >= before.get(key, 0) + 1, (key, before, counts())
+    metrics = api.metrics()
+    durations = metrics["recharge_gateway_call_duration_seconds_count"]
+    assert sum(value for labels, value in durations.items() if dict(labels) == {"gateway": fake.kind, "call": "start"}) >= 4
+    eventually(lambda: list(api.metrics()["recharge_gateway_calls_under_way"].values()) == [0])
+    assert list(metrics["recharge_gateway_work_stuck"].values()) == [0]
+
+
+def test_explain_tells_what_was_started_and_when_it_is_asked_for(api, shop):
+    alipay = shop.fakes["alipay"]
+    order_id = api.place()
+    expect(start(api, order_id, alipay), 200)
+    told = expect(api.get(f"/api/orders/{order_id}/explain"), 200).json
+    assert told["steps"][-1]["event"] == "payment started at alipay, by a code to scan"
+    assert told["missing"] == "the payment at alipay"
+    assert re.search(r"; alipay is asked for it by itself, the next time by 20\d\d-", told["next_action"])
+
+
+def test_only_known_authorities_are_believed(start_server, tmp_path):
+    """gateway_calls.ca_file; without it the gateway's certificate is nobody's, and nothing is sent."""
+    authority = Authority(tmp_path / "ca")
+    certificate, key = authority.sign("gateway")
+    fake = FakeGateway(Stripe("stripe", tmp_path))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    fake.server.socket = context.wrap_socket(fake.server.socket, server_side=True)
+    config = fake.config().replace("http://127.0.0.1", "https://localhost")
+    for ca_file, status in ((authority.file, 200), (None, 503)):
+        setting = f'[gateway_calls]\nca_file = "{ca_file}"\n' if ca_file else ""
+        client = Api(start_server(setting + config).address)
+        expect(start(client, client.place(), fake), status)
+        client.close()
+    assert fake.count("start") == 1
+    refused = run_once("check-config", "--config", str(write_config(tmp_path, '[gateway_calls]\nca_file = "none.pem"\n' + config)))
+    assert refused.returncode == 3 and "gateway_calls.ca_file" in refused.stderr and "none.pem" in refused.stderr
+    fake.close()
+
+
+def write_config(folder, text):
+    file = folder / "other.toml"
+    file.write_text(text)
+    return file
+
+
+def test_a_refund_at_a_gateway_that_is_gone_does_not_wait_for_ever(start_server, tmp_path):
+    """What was never sent fails, and the money is back; what may have been sent before stays open, and is seen."""
+    shop = Shop(tmp_path)
+    alipay = shop.fakes["alipay"]
+    daemon = start_server(shop.config)
+    api = Api(daemon.address)
+    account = new_account()
+    order_id, asked = paid_order(api, alipay, account=account), paid_order(api, alipay, account=account)
+    alipay.fail("refund", *["late"] * 9)
+    alipay.fail("query_refund", *["busy"] * 9)
+    assert expect(api.refund(asked, "r-1", 20.0), 200)["refund"]["status"] == "pending"
+    eventually(lambda: alipay.count("refund") == 1)
+    daemon.stop()
+    daemon.config_file.write_text(SECRETS + shop.fakes["stripe"].config())
+    daemon.start()
+    api = Api(daemon.address)
+    assert expect(api.refund(order_id, "r-1", 30.0), 200)["refund"]["status"] == "pending"
+    eventually(lambda: expect(api.refund(order_id, "r-1", 30.0), 200)["refund"]["status"] == "failed")
+    assert api.balance(account) == 80  # 100 less what was sent before
+    eventually(lambda: list(api.metrics()["recharge_gateway_work_stuck"].values()) == [1])
+    told = expect(api.get(f"/api/orders/{asked}/explain"), 200).json
+    assert "give the keys of alipay, which is not called from here" in told["next_action"]
+    assert api.ledger_sum() == 0 and "gateway alipay is not called from here" in daemon.log_file.read_text()
     shop.close()
 
 

@@ -38,6 +38,11 @@ GET /admin/backup
 POST /admin/backup
 POST /admin/checkpoint
 POST /admin/log_level
+GET /api/orders/{order_id}/qr.svg
+POST /api/orders/{order_id}/query
+GET /api/gateways/{gateway}/bill
+GET /pay/{order_id}
+GET /pay/{order_id}/status
 GET /livez
 GET /readyz
 GET /metrics

@@ -4,12 +4,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
+import time
 import urllib.request
 
 import pytest
 
-from api import Api, eventually, new_account
+from api import Api, eventually, expect, new_account
 from daemon import Daemon, binary, clean_environment, run_once
 from faulty import broken_server
 
@@ -133,4 +135,56 @@ def test_load_sends_what_gateways_send(accounts, tmp_path):
                             "--accounts", "10", "--server", daemon.url, program=TOOL)
             assert done.returncode == 0 and "balanced" in done.stdout, (gateway, done.stdout, done.stderr)
     finally:
+        daemon.stop()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def reconcile(daemon, gateway, *more):
+    date = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 8 * 3600))
+    return run_once("--server", daemon.url, "reconcile", "--gateway", gateway, "--date", date, "--data-dir", str(daemon.data_dir), *more,
+                    program=TOOL)
+
+
+def test_a_bill_is_fetched_and_a_lost_callback_is_asked_for(tmp_path):
+    """No callback arrives and nothing was started from here, so that nobody asks by himself: the bill says that it was paid.
+    At one gateway by the seed; at all of them with RECHARGE_LONG=1."""
+    gateways = ("alipay", "wechat", "stripe")
+    listen, nowhere = f"127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+    prepared = run_once("simulate", "--prepare", "--dir", str(tmp_path / "keys"), "--listen", listen, program=TOOL)
+    assert prepared.returncode == 0, prepared.stderr
+    daemon = Daemon(tmp_path / "server", arguments=["--config", str(tmp_path / "keys" / "recharged.toml")],
+                    env={"RECHARGED_STORE__CHECKPOINT_INTERVAL_MS": "100"})
+    simulator = Process("simulate", "--dir", str(tmp_path / "keys"), "--listen", listen, "--server", nowhere)
+    try:
+        url = simulator.read_until(r"simulated gateways at (\S+)")[1]
+        api = Api(daemon.address)
+        for gateway in gateways if LONG else gateways[int(SEED) % 3:][:1]:
+            order_id = api.place(new_account(), "12.34", gateway=gateway)
+            fetch(f"{url}/cashier/{gateway}/{order_id}?amount=12.34", "POST")
+            found = reconcile(daemon, gateway)
+            assert found.returncode == 1 and "1 missing_here" in found.stdout and order_id in found.stdout, (found.stdout, found.stderr)
+            assert api.status(order_id) == "pending", "a bill credits nobody"
+            fixed = reconcile(daemon, gateway, "--fix")
+            assert fixed.returncode == 1 and f"{order_id}: paid, recharge_succeeded" in fixed.stderr, (fixed.stdout, fixed.stderr)
+            assert "asked the gateway for 1 payments: 1 credited" in fixed.stderr
+            assert api.status(order_id) == "recharged"
+            steps = expect(api.get(f"/api/orders/{order_id}/explain"), 200)["steps"]
+            assert steps[-1]["evidence"]["key_id"] == "query" and "when it was asked" in steps[-1]["event"]
+            eventually(lambda: reconcile(daemon, gateway).returncode == 0, within=10)
+        left = [name for name in os.listdir(os.environ.get("TMPDIR", "/tmp")) if name.startswith("recharge-bill-")]
+        assert left == [], "fetched bills are removed"
+        refused = reconcile(daemon, "standard")
+        assert refused.returncode == 1 and "No such gateway is called from here" in refused.stderr
+        expect(api.post(f"/api/orders/{api.place()}/query", {}), 409, error="invalid_state")
+        waiting = api.place(gateway="alipay")
+        expect(api.post(f"/api/orders/{waiting}/query", {}), 200, state="not_found", outcome=None)
+        expect(api.post(f"/api/orders/{api.place(gateway='stripe')}/query", {}), 409, error="invalid_state")  # by which intent?
+        api.close()
+    finally:
+        assert simulator.stop() == 0
         daemon.stop()
