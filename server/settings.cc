@@ -191,6 +191,9 @@ void read_rest(SettingsReader& reader, Settings& settings) {
   settings.events = read_events(reader);
   settings.webhooks = read_webhooks(reader);
   settings.amqp = read_amqp(reader);
+  settings.fulfilment = read_fulfilment(reader);
+  if (settings.fulfilment.kind == Fulfilment::amqp && !settings.amqp)
+    reader.refuse("fulfilment.kind", "amqp needs [amqp]");
   for (const std::string& name : reader.names_in("gateway"))
     settings.gateways.push_back(read_gateway(reader, name));
 }
@@ -311,6 +314,7 @@ OrderPolicy::OrderPolicy(const Settings& settings)
       expire_after_ms(settings.orders.expire_after_ms),
       policies(settings.orders.policies),
       account_limits(settings.orders.account_limits),
+      fulfilment(settings.fulfilment.kind),
       tolerance_ms(settings.callback.tolerance_ms),
       required_fields(settings.callback.required_fields) {}
 
