@@ -26,10 +26,11 @@ constexpr std::array<std::string_view, kMet> kMetNames = {"power losses",
                                                           "storage full"};
 
 constexpr std::array<std::string_view, std::variant_size_v<Command>> kCommandNames = {
-    "place",        "pay",           "callback",      "close",           "expire",
-    "refund",       "settle refund", "debit",         "resolve",         "start payment",
-    "note start",   "end payment",   "settle return", "read order",      "explain order",
-    "read balance", "list orders",   "list entries",  "list exceptions", "read work"};
+    "place",       "pay",           "callback",        "close",         "expire",
+    "refund",      "settle refund", "debit",           "resolve",       "start payment",
+    "note start",  "end payment",   "settle return",   "begin attempt", "note attempt",
+    "end attempt", "fail recharge", "read order",      "explain order", "read balance",
+    "list orders", "list entries",  "list exceptions", "read work",     "list work"};
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(OutcomeCode::damaged) + 1> kOutcomeNames = {
     "order_placed",
@@ -48,11 +49,17 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(OutcomeCode::dam
     "payment_to_start",
     "payment_started",
     "payment_ended",
+    "payment_held",
+    "attempt_begun",
+    "attempt_noted",
+    "attempt_ended",
+    "recharge_failed",
     "found",
     "nothing_to_do",
     "order_not_found",
     "exception_not_found",
     "refund_not_found",
+    "attempt_not_found",
     "stale_signature",
     "gateway_mismatch",
     "idempotency_mismatch",
@@ -73,8 +80,9 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(OutcomeCode::dam
     "damaged"};
 
 const std::size_t kFirstGatewayCommand = Command(StartPayment()).index();
-const std::size_t kLastGatewayCommand = Command(SettleExceptionRefund()).index();
+const std::size_t kLastGatewayCommand = Command(FailRecharge()).index();
 const std::size_t kReadGatewayWork = Command(ReadGatewayWork()).index();
+const std::size_t kListGatewayWork = Command(ListGatewayWork()).index();
 
 template <class Counts>
 void add_to(Counts& counts, const Counts& others) {
@@ -121,8 +129,9 @@ std::string Coverage::missing() const {
     if (met[i] == 0) return std::string(kMetNames[i]);
   }
   for (std::size_t i = 0; i < commands.size(); ++i) {
-    if (i >= kFirstGatewayCommand && i <= kLastGatewayCommand) continue;  // no gateway is called here
-    if (i == kReadGatewayWork) continue;
+    if (i >= kFirstGatewayCommand && i <= kLastGatewayCommand)
+      continue;  // no gateway or supplier is called here
+    if (i == kReadGatewayWork || i == kListGatewayWork) continue;
     if (commands[i] == 0) return std::string(kCommandNames[i]);
   }
   for (std::size_t i = 0; i < exceptions.size(); ++i) {
@@ -136,7 +145,9 @@ std::string Coverage::missing() const {
         code == OutcomeCode::damaged || code == OutcomeCode::too_many_pending ||
         code == OutcomeCode::day_amount_exceeded || code == OutcomeCode::payment_to_start ||
         code == OutcomeCode::payment_started || code == OutcomeCode::payment_ended ||
-        code == OutcomeCode::payment_refused || code == OutcomeCode::gateway_unavailable)
+        code == OutcomeCode::payment_refused || code == OutcomeCode::gateway_unavailable ||
+        (code >= OutcomeCode::payment_held && code <= OutcomeCode::recharge_failed) ||
+        code == OutcomeCode::attempt_not_found)
       continue;
     if (outcomes[i] == 0) return std::string(kOutcomeNames[i]);
   }
