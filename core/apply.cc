@@ -59,6 +59,7 @@ struct Applier {
   void operator()(const RefundRecorded& fact) noexcept { sink.put(fact.refund); }
   void operator()(const DebitRecorded& fact) noexcept { sink.put(fact.debit); }
   void operator()(const GatewayWorkChanged& fact) noexcept { sink.put(fact.work); }
+  void operator()(const AttemptRecorded& fact) noexcept { sink.put(fact.attempt); }
 
  private:
   void set_balance(const LedgerAccount& account, Money balance, const Transfer& transfer) noexcept {
@@ -83,6 +84,7 @@ struct Applier {
 
 void apply_to_order(const OrderChanged& fact, Order& order) noexcept {
   order.status = fact.status;
+  order.fulfilment = fact.fulfilment;
   if (fact.fields & kGatewayField) order.gateway = fact.gateway;
   if (fact.fields & kTransactionField) order.transaction_id = fact.transaction_id;
   if (fact.fields & kPaidAtField) order.paid_at = fact.paid_at;

@@ -14,6 +14,7 @@
 #include "core/ledger.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
+#include "core/recharge_attempt.h"
 
 namespace recharge {
 
@@ -79,7 +80,8 @@ struct ReportPayment {
   std::int64_t tolerance_ms = 0;  // zero switches the check off
   std::optional<Time> paid_at;    // signed payment time; none: the time of arrival decides
   PaymentPolicies policies;
-  ExceptionId exception_id;  // fresh, with the shard that the order id or reference names
+  Fulfilment fulfilment = Fulfilment::wallet;  // who recharges
+  ExceptionId exception_id;                    // fresh, with the shard that the order id or reference names
   Currency currency;
   std::uint32_t merchant = 0;
   SignatureScheme scheme = SignatureScheme::fields;
@@ -160,6 +162,34 @@ struct SettleExceptionRefund {
   bool succeeded = true;
 };
 
+// A supplier is about to be asked for the recharge of an order: from here on it may have done it.
+struct BeginAttempt {
+  OrderId order_id;
+  std::uint16_t number = 0;  // the next
+  SupplierName supplier;
+};
+
+// A call of it had no answer that settles it.
+struct NoteAttempt {
+  OrderId order_id;
+  std::uint16_t number = 0;
+  AttemptReason reason;
+};
+
+// What became of it, by a verified answer; or it was never sent.
+struct EndAttempt {
+  OrderId order_id;
+  std::uint16_t number = 0;
+  AttemptState state = AttemptState::succeeded;  // not begun
+  TransactionId reference;
+  AttemptReason reason;
+};
+
+// Nobody can recharge the order: its payment goes back to the payer.
+struct FailRecharge {
+  OrderId order_id;
+};
+
 // Reads. What they show is durable before they are answered; an overdue order that they touch is expired
 // first.
 struct ReadOrder {
@@ -172,6 +202,11 @@ struct ExplainOrder {
 };
 struct ReadGatewayWork {
   GatewayWorkKey key;
+};
+// Over all shards: recharges and refunds that are not ended, in the order of their keys.
+struct ListGatewayWork {
+  unsigned limit = 20;
+  GatewayWorkKey after;  // the cursor: only those behind it
 };
 struct ReadBalance {
   Account account;
@@ -197,9 +232,10 @@ struct ListExceptions {
 // Changes come first: their index is stored in the journal and never changes.
 using Command = std::variant<PlaceOrder, SimulatePayment, ReportPayment, CloseOrder, ExpireOrder,
                              RequestRefund, SettleRefund, SpendBalance, ResolveException, StartPayment,
-                             NotePaymentStart, EndPayment, SettleExceptionRefund, ReadOrder, ExplainOrder,
-                             ReadBalance, ListOrders, ListEntries, ListExceptions, ReadGatewayWork>;
-constexpr std::size_t kChangeCommands = 13;
+                             NotePaymentStart, EndPayment, SettleExceptionRefund, BeginAttempt, NoteAttempt,
+                             EndAttempt, FailRecharge, ReadOrder, ExplainOrder, ReadBalance, ListOrders,
+                             ListEntries, ListExceptions, ReadGatewayWork, ListGatewayWork>;
+constexpr std::size_t kChangeCommands = 17;
 
 constexpr bool is_change(const Command& command) noexcept { return command.index() < kChangeCommands; }
 

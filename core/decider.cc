@@ -39,6 +39,7 @@ OrderChanged Decider::order_change(OrderEvent event, OrderStatus status) noexcep
   change.event = event;
   change.from = order_.status;
   change.status = status;
+  change.fulfilment = order_.fulfilment;
   return change;
 }
 

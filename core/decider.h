@@ -38,6 +38,10 @@ class Decider {
   void operator()(const NotePaymentStart& command);
   void operator()(const EndPayment& command);
   void operator()(const SettleExceptionRefund& command);
+  void operator()(const BeginAttempt& command);
+  void operator()(const NoteAttempt& command);
+  void operator()(const EndAttempt& command);
+  void operator()(const FailRecharge& command);
   template <class Read>
   void operator()(const Read&) {
     RECHARGE_CHECK(!"a read is no change");
@@ -72,8 +76,18 @@ class Decider {
   bool was_kept(const ReportPayment& command) const noexcept;
   [[nodiscard]] bool supersede(std::initializer_list<ExceptionKind> kinds, const ReportPayment& command);
   void settle(Refund refund, bool succeeded);
+  void reserve_refund(const RefundId& refund_id, Money amount, TransferKind kind, const LedgerAccount& from,
+                      bool settle_now, OutcomeCode code);
   void reopen(PaymentException exception);
-  void end_work() noexcept;
+  void end_work(const GatewayWork* work) noexcept;
+
+  // Recharges by suppliers (recharge_transition.cc).
+  void hold_payment(const ReportPayment& command);
+  void end_recharge() noexcept;
+  LedgerAccount held() const noexcept { return house(LedgerAccountKind::fulfilment, order_.gateway); }
+  bool is_failed_for_good() const noexcept {
+    return records_.recharge != nullptr && records_.recharge->failed;
+  }
   void show_work(OutcomeCode code, const GatewayWork& work) {
     outcome_.code = code;
     outcome_.shown = GatewayWorkAndOrder{work, order_};

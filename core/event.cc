@@ -9,9 +9,9 @@ namespace recharge {
 namespace {
 
 constexpr std::array<std::string_view, kEventTypes> kNames = {
-    "order.placed",  "order.paid",      "order.recharged",  "order.failed",
-    "order.closed",  "order.expired",   "refund.requested", "refund.succeeded",
-    "refund.failed", "account.debited", "exception.opened", "exception.resolved"};
+    "order.placed",       "order.paid",    "order.recharging", "order.recharged",  "order.recharge_failed",
+    "recharge.requested", "order.failed",  "order.closed",     "order.expired",    "refund.requested",
+    "refund.succeeded",   "refund.failed", "account.debited",  "exception.opened", "exception.resolved"};
 constexpr std::string_view kPrefix = "evt_";
 constexpr std::size_t kIdDigits = 22;
 
@@ -19,7 +19,12 @@ constexpr std::size_t kIdDigits = 22;
 std::optional<EventType> type_of(OrderEvent event) noexcept {
   switch (event) {
     case OrderEvent::payment_simulated:
+    case OrderEvent::payment_held:
       return EventType::order_paid;
+    case OrderEvent::recharge_begun:
+      return EventType::order_recharging;
+    case OrderEvent::recharge_failed:
+      return EventType::order_recharge_failed;
     case OrderEvent::payment_failed:
       return EventType::order_failed;
     case OrderEvent::recharged:
@@ -57,6 +62,7 @@ Order order_of(const OrderChanged& fact) noexcept {
   order.subject = fact.subject;
   order.exceptions = fact.exceptions;
   order.status = fact.status;
+  order.fulfilment = fact.fulfilment;
   order.currency = fact.currency;
   order.merchant = fact.merchant;
   return order;
@@ -89,6 +95,7 @@ class Teller {
   void tell(const OrderChanged& fact) {
     const auto type = type_of(fact.event);
     if (!type || !fact.whole) return;
+    if (fact.event == OrderEvent::recharge_begun && fact.from == fact.status) return;  // asked again
     Event& event = add(*type, fact.account);
     event.order = order_of(fact);
     const bool of_refund = *type == EventType::refund_requested || *type == EventType::refund_succeeded ||
@@ -118,6 +125,14 @@ class Teller {
       const auto* posted = std::get_if<TransferPosted>(&other);
       if (posted != nullptr && posted->transfer.id == fact.debit.entry_id) event.detail = posted->transfer;
     }
+  }
+
+  void tell(const AttemptRecorded& fact) {
+    auto order = fact.attempt.is_open() ? order_after(fact.attempt.order_id) : std::nullopt;
+    if (!order || order->fulfilment != Fulfilment::amqp) return;
+    Event& event = add(EventType::recharge_requested, order->account);
+    event.order = std::move(order);
+    event.detail = fact.attempt;
   }
 
   template <class Other>

@@ -21,7 +21,10 @@ namespace recharge {
 enum class EventType : std::uint8_t {
   order_placed,
   order_paid,
+  order_recharging,
   order_recharged,
+  order_recharge_failed,
+  recharge_requested,  // of workers behind a broker, and again where none answers
   order_failed,
   order_closed,
   order_expired,
@@ -32,7 +35,7 @@ enum class EventType : std::uint8_t {
   exception_opened,
   exception_resolved,
 };
-constexpr std::size_t kEventTypes = 12;
+constexpr std::size_t kEventTypes = 15;
 std::string_view to_text(EventType type) noexcept;  // "order.placed"
 Result<EventType> parse_event_type(std::string_view text) noexcept;
 
@@ -56,7 +59,7 @@ struct Event {
   Time time;
   Account account;             // empty: of a payment for an unknown order
   std::optional<Order> order;  // as it was then, without its evidence
-  std::variant<std::monostate, Refund, Transfer, PaymentException> detail;  // by the type
+  std::variant<std::monostate, Refund, Transfer, PaymentException, RechargeAttempt> detail;  // by the type
 };
 using Events = boost::container::static_vector<Event, kMaxFacts>;
 

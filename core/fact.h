@@ -12,6 +12,7 @@
 #include "core/ledger.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
+#include "core/recharge_attempt.h"
 
 namespace recharge {
 
@@ -32,8 +33,12 @@ enum class OrderEvent : std::uint8_t {
   refund_settled = 6,
   refund_released = 7,
   exception_kept = 8,
-  payment_started = 9,  // at a gateway
+  payment_started = 9,   // at a gateway
+  payment_held = 10,     // verified; a supplier is to recharge
+  recharge_begun = 11,   // asked of a supplier for the first time
+  recharge_failed = 12,  // for good: a refund follows
 };
+constexpr OrderEvent kLastOrderEvent = OrderEvent::recharge_failed;
 
 // Which members of OrderChanged hold a new result. Stored as a byte.
 enum OrderField : std::uint8_t {
@@ -67,6 +72,7 @@ struct OrderChanged {
   KeyId evidence_key;
   Time evidence_at;
   SignatureScheme evidence_scheme = SignatureScheme::fields;
+  Fulfilment fulfilment = Fulfilment::wallet;  // as it is, changed or not; http or amqp since version 3
 
   // The order as it is after the change, for events: then the members above hold what they are, changed or
   // not (evidence excepted), and these what never changes. Not whole in records of version 1.
@@ -109,9 +115,13 @@ struct GatewayWorkChanged {
   GatewayWork work;
 };
 
+struct AttemptRecorded {
+  RechargeAttempt attempt;
+};
+
 // The index is stored in the journal and never changes.
 using Fact = std::variant<OrderPlaced, OrderChanged, TransferPosted, ExceptionOpened, ExceptionResolved,
-                          RefundRecorded, DebitRecorded, GatewayWorkChanged>;
+                          RefundRecorded, DebitRecorded, GatewayWorkChanged, AttemptRecorded>;
 
 // The most that one command can change: an expiry, two exceptions booked back, a credit.
 constexpr std::size_t kMaxFacts = 12;

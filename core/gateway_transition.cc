@@ -41,13 +41,13 @@ void Decider::operator()(const NotePaymentStart& command) {
 }
 
 void Decider::operator()(const EndPayment&) {
-  end_work();
+  end_work(records_.work);
   end(OutcomeCode::payment_ended);
 }
 
-void Decider::end_work() noexcept {
-  if (records_.work == nullptr) return;
-  GatewayWorkChanged fact{*records_.work};
+void Decider::end_work(const GatewayWork* work) noexcept {
+  if (work == nullptr) return;
+  GatewayWorkChanged fact{*work};
   fact.work.ended = true;
   facts_.emplace_back(fact);
 }
@@ -71,7 +71,7 @@ void Decider::operator()(const SettleExceptionRefund& command) {
   if (!posted) return end(OutcomeCode::balance_limit);
   outcome_.shown = exception;
   if (!command.succeeded) reopen(exception);
-  end_work();
+  end_work(records_.work);
   end(OutcomeCode::refund_settled);
 }
 

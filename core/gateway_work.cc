@@ -18,6 +18,10 @@ GatewayWorkKey GatewayWorkKey::of_exception(const ExceptionId& exception_id) noe
   return {GatewayWorkKind::exception_refund, exception_id.bytes, PayMethod::qr, {}};
 }
 
+GatewayWorkKey GatewayWorkKey::of_recharge(const OrderId& order_id) noexcept {
+  return {GatewayWorkKind::recharge, order_id.bytes, PayMethod::qr, {}};
+}
+
 RefundId refund_id_of(const ExceptionId& exception_id) noexcept {
   RefundId id;
   RECHARGE_CHECK(id.assign("exception-" + exception_id.to_text()));

@@ -1,7 +1,8 @@
-// Purpose: what still has to be done at a gateway of whose calls the outcome is not known to the end: a
-// payment that was started there, a refund that it is to carry out. Kept from before the first call until a
-// verified answer ends it, so that a crash in between is made good by asking. Lifetime: trivially copyable
-// records, owned by the shard of their id; an ended one is erased. Units: Money in minor units, Time in ms.
+// Purpose: what still has to be done at a gateway or a supplier, of whose calls the outcome is not known to
+// the end: a payment that was started there, a refund or a recharge that it is to carry out. Kept from before
+// the first call until a verified answer ends it, so that a crash in between is made good by asking.
+// Lifetime: trivially copyable records, owned by the shard of their id; an ended one is erased. Units: Money
+// in minor units, Time in ms.
 #pragma once
 
 #include <array>
@@ -28,7 +29,9 @@ enum class GatewayWorkKind : std::uint8_t {
   payment = 0,           // started, and perhaps paid
   refund = 1,            // of an order's payment
   exception_refund = 2,  // of a payment that was kept
+  recharge = 3,          // by a supplier
 };
+constexpr GatewayWorkKind kLastGatewayWorkKind = GatewayWorkKind::recharge;
 
 struct GatewayWorkKey {
   GatewayWorkKind kind = GatewayWorkKind::payment;
@@ -40,6 +43,7 @@ struct GatewayWorkKey {
   static GatewayWorkKey of_payment(const OrderId& order_id, PayMethod method) noexcept;
   static GatewayWorkKey of_refund(const OrderId& order_id, const RefundId& refund_id) noexcept;
   static GatewayWorkKey of_exception(const ExceptionId& exception_id) noexcept;
+  static GatewayWorkKey of_recharge(const OrderId& order_id) noexcept;
 };
 
 using PayText = FixedText<255, struct PayTextTag>;
@@ -59,6 +63,9 @@ struct GatewayWork {
   RefundId refund_id;  // what the number of the refund at the gateway is made of
   Money amount;
   Money total;  // of the payment
+  // Recharges.
+  std::uint16_t attempts = 0;  // begun so far; the last may be under way
+  bool failed = false;         // for good: it stays open until the payment is refunded
 };
 
 // Of an exception's refund: just one, whoever asks for it.

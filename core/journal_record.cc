@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kMaxFactBytes = 768;
 constexpr std::size_t kMaxCommandBytes = 1024;  // without the evidence
 static_assert(sizeof(Fact) < kMaxFactBytes);
+constexpr std::size_t kWalletCommands = 13;  // known to version 2
 
 template <class T, class U>
 concept Is = std::is_same_v<std::remove_const_t<T>, U>;
@@ -88,8 +89,37 @@ void fields(A& archive, T& command) noexcept {
   if constexpr (A::kReads) command.evidence_digest = digest_of(command.evidence);
 }
 
+// Since version 3.
+template <class A, Is<ReportPayment> T>
+void later_fields(A& archive, T& command) noexcept {
+  enumerated(archive, command.fulfilment, kLastFulfilment);
+}
+
+template <class A, Is<BeginAttempt> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.order_id);
+  field(archive, command.number);
+  field(archive, command.supplier);
+}
+
+template <class A, Is<NoteAttempt> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.order_id);
+  field(archive, command.number);
+  field(archive, command.reason);
+}
+
+template <class A, Is<EndAttempt> T>
+void fields(A& archive, T& command) noexcept {
+  field(archive, command.order_id);
+  field(archive, command.number);
+  enumerated(archive, command.state, kLastAttemptState);
+  field(archive, command.reference);
+  field(archive, command.reason);
+}
+
 template <class A, class T>
-requires Is<T, CloseOrder> || Is<T, ExpireOrder>
+requires Is<T, CloseOrder> || Is<T, ExpireOrder> || Is<T, FailRecharge>
 void fields(A& archive, T& command) noexcept { field(archive, command.order_id); }
 
 template <class A, Is<RequestRefund> T>
@@ -229,10 +259,10 @@ void whole_fields(A& archive, T& fact, const Known& known) noexcept {
 template <class A, Is<OrderChanged> T>
 void fact_fields(A& archive, T& fact, const Known& known) noexcept {
   field_known(archive, fact.order_id, known.order_id);
-  enumerated(archive, fact.event, OrderEvent::payment_started);
+  enumerated(archive, fact.event, kLastOrderEvent);
   field(archive, fact.fields);
-  enumerated(archive, fact.from, OrderStatus::partially_refunded);
-  enumerated(archive, fact.status, OrderStatus::partially_refunded);
+  enumerated(archive, fact.from, kLastOrderStatus);
+  enumerated(archive, fact.status, kLastOrderStatus);
   if (fact.from != fact.status) {
     field(archive, fact.from_count_after);
     field(archive, fact.status_count_after);
@@ -242,6 +272,7 @@ void fact_fields(A& archive, T& fact, const Known& known) noexcept {
   } else {
     whole_fields(archive, fact, known);
   }
+  if (known.version >= kRecordVersion) enumerated(archive, fact.fulfilment, kLastFulfilment);
   if constexpr (A::kReads) {
     fact.whole = known.version != kFirstRecordVersion;
     if ((fact.fields & kEvidenceFields) == 0) return;
@@ -257,7 +288,7 @@ template <class A, Is<TransferPosted> T>
 void fact_fields(A& archive, T& fact, const Known& known) noexcept {
   auto& transfer = fact.transfer;
   field(archive, transfer.id);
-  enumerated(archive, transfer.kind, TransferKind::exception_dismissed);
+  enumerated(archive, transfer.kind, kLastTransferKind);
   field(archive, transfer.debit);
   field(archive, transfer.credit);
   field(archive, transfer.amount);
@@ -311,6 +342,29 @@ void fact_fields(A& archive, T& fact, const Known&) noexcept {
   fields(archive, fact.work);
 }
 
+template <class A, Is<AttemptRecorded> T>
+void fact_fields(A& archive, T& fact, const Known&) noexcept {
+  fields(archive, fact.attempt);
+}
+
+bool is_of_supplier(const OrderChanged& fact) noexcept {
+  return fact.fulfilment != Fulfilment::wallet || fact.from == OrderStatus::recharging ||
+         fact.status == OrderStatus::recharging || fact.event > OrderEvent::payment_started;
+}
+bool is_of_supplier(const TransferPosted& fact) noexcept {
+  return fact.transfer.kind > TransferKind::exception_dismissed ||
+         fact.transfer.debit.kind > LedgerAccountKind::spending ||
+         fact.transfer.credit.kind > LedgerAccountKind::spending;
+}
+bool is_of_supplier(const GatewayWorkChanged& fact) noexcept {
+  return fact.work.key.kind == GatewayWorkKind::recharge;
+}
+bool is_of_supplier(const AttemptRecorded&) noexcept { return true; }
+template <class Other>
+bool is_of_supplier(const Other&) noexcept {
+  return false;
+}
+
 Known known_of(const Command& command, Time now, std::uint8_t version) noexcept {
   Known known;
   known.now = now;
@@ -360,6 +414,16 @@ std::size_t max_record_bytes(const Command& command) noexcept {
   return size;
 }
 
+std::uint8_t record_version(const Command& command, const Facts& facts) noexcept {
+  const auto* payment = std::get_if<ReportPayment>(&command);
+  if (payment != nullptr && payment->fulfilment != Fulfilment::wallet) return kRecordVersion;
+  if (command.index() >= kWalletCommands) return kRecordVersion;
+  for (const auto& fact : facts) {
+    if (std::visit([](const auto& f) { return is_of_supplier(f); }, fact)) return kRecordVersion;
+  }
+  return kWalletRecordVersion;
+}
+
 Result<std::size_t> encode_record(const Command& command, const Facts& facts, Circumstances circumstances,
                                   std::span<std::byte> room, std::uint8_t version) noexcept {
   RECHARGE_CHECK(version >= kFirstRecordVersion && version <= kRecordVersion);
@@ -372,6 +436,9 @@ Result<std::size_t> encode_record(const Command& command, const Facts& facts, Ci
       [&](const auto& c) {
         if constexpr (requires { fields(writer, c); }) {
           fields(writer, c);
+          if constexpr (requires { later_fields(writer, c); }) {
+            if (version >= kRecordVersion) later_fields(writer, c);
+          }
         } else {
           writer.fail();  // reads are not journaled
         }
@@ -397,6 +464,9 @@ Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& reco
   field(reader, record.circumstances.now);
   const bool known_kind = read_alternative(kind, kChangeCommands, record.command, [&](auto& command) {
     if constexpr (requires { fields(reader, command); }) fields(reader, command);
+    if constexpr (requires { later_fields(reader, command); }) {
+      if (version >= kRecordVersion) later_fields(reader, command);
+    }
   });
   if (!known_kind || !reader.ok()) return Errc::damaged;
   const Known known = known_of(record.command, record.circumstances.now, version);
@@ -412,6 +482,8 @@ Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& reco
     }
   }
   if (!reader.at_end()) return Errc::damaged;
+  if ((version == kRecordVersion) != (record_version(record.command, record.facts) == kRecordVersion))
+    return Errc::damaged;  // never written so
   restore_exception_id(record);
   return {};
 }

@@ -14,8 +14,10 @@
 namespace recharge {
 
 // The first byte of every record. Decoders of every released version stay.
-// Version 2 shows changed orders and resolved exceptions whole.
-constexpr std::uint8_t kRecordVersion = 2;
+// Version 2 shows changed orders and resolved exceptions whole. Version 3 knows recharges by suppliers; what
+// has nothing to do with them is written in version 2.
+constexpr std::uint8_t kRecordVersion = 3;
+constexpr std::uint8_t kWalletRecordVersion = 2;
 constexpr std::uint8_t kFirstRecordVersion = 1;
 
 struct JournalRecord {
@@ -27,9 +29,16 @@ struct JournalRecord {
 // An upper bound for encode_record() of this command and any facts that it can lead to.
 std::size_t max_record_bytes(const Command& command) noexcept;
 
+// The version that this command and its facts are written in.
+std::uint8_t record_version(const Command& command, const Facts& facts) noexcept;
+
 // The number of bytes written. An earlier version: to compare with a record that was written in it.
 Result<std::size_t> encode_record(const Command& command, const Facts& facts, Circumstances circumstances,
-                                  std::span<std::byte> room, std::uint8_t version = kRecordVersion) noexcept;
+                                  std::span<std::byte> room, std::uint8_t version) noexcept;
+inline Result<std::size_t> encode_record(const Command& command, const Facts& facts,
+                                         Circumstances circumstances, std::span<std::byte> room) noexcept {
+  return encode_record(command, facts, circumstances, room, record_version(command, facts));
+}
 
 // A command's exception id comes back only if it was used, its evidence digest as that of the evidence.
 Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& record) noexcept;

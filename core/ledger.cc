@@ -3,15 +3,17 @@
 namespace recharge {
 
 std::string_view to_text(LedgerAccountKind kind) noexcept {
-  constexpr std::array<std::string_view, kLedgerAccountKinds> texts = {"user", "clearing", "suspense",
-                                                                       "in_transit", "spending"};
+  constexpr std::array<std::string_view, kLedgerAccountKinds> texts = {
+      "user", "clearing", "suspense", "in_transit", "spending", "fulfilment", "supplied"};
   return texts[static_cast<std::size_t>(kind)];
 }
 
 std::string_view to_text(TransferKind kind) noexcept {
-  constexpr std::array<std::string_view, 9> texts = {
-      "recharge",     "refund_reserved",    "refund_settled",     "refund_released",    "debit",
-      "payment_kept", "exception_credited", "exception_returned", "exception_dismissed"};
+  constexpr std::array<std::string_view, 13> texts = {
+      "recharge",     "refund_reserved",    "refund_settled",     "refund_released",     "debit",
+      "payment_kept", "exception_credited", "exception_returned", "exception_dismissed", "payment_held",
+      "supplied",     "recharge_failed",    "refund_refused"};
+  static_assert(texts.size() == static_cast<std::size_t>(kLastTransferKind) + 1);
   return texts[static_cast<std::size_t>(kind)];
 }
 

@@ -24,11 +24,14 @@ enum class LedgerAccountKind : std::uint8_t {
   suspense = 2,    // per gateway: verified payments that nobody was credited for yet
   in_transit = 3,  // per gateway: refunds taken from a balance and not yet settled
   spending = 4,    // what users spent by debits
+  fulfilment = 5,  // per gateway: verified payments whose recharge a supplier is to perform
+  supplied = 6,    // per supplier: what it has recharged
 };
-constexpr std::size_t kLedgerAccountKinds = 5;
+constexpr std::size_t kLedgerAccountKinds = 7;
+constexpr LedgerAccountKind kLastLedgerAccountKind = LedgerAccountKind::supplied;
 std::string_view to_text(LedgerAccountKind kind) noexcept;
 
-// A user's account by its name, or a house account by its gateway (empty for spending).
+// A user's account by its name, or a house account by its gateway (empty for spending) or supplier.
 struct LedgerAccount {
   LedgerAccountKind kind = LedgerAccountKind::user;
   Account user;
@@ -54,16 +57,21 @@ struct EntryId {
 
 // Stored as a byte: the values never change.
 enum class TransferKind : std::uint8_t {
-  recharge = 0,            // clearing -> user
-  refund_reserved = 1,     // user -> in transit
-  refund_settled = 2,      // in transit -> clearing
-  refund_released = 3,     // in transit -> user: the refund failed
-  debit = 4,               // user -> spending
-  payment_kept = 5,        // clearing -> suspense: an exception was opened
-  exception_credited = 6,  // suspense -> user
-  exception_returned = 7,  // suspense -> in transit: the payment goes back to the payer
-  exception_dismissed = 8  // suspense -> clearing: booked back
+  recharge = 0,             // clearing -> user
+  refund_reserved = 1,      // user -> in transit
+  refund_settled = 2,       // in transit -> clearing
+  refund_released = 3,      // in transit -> user: the refund failed
+  debit = 4,                // user -> spending
+  payment_kept = 5,         // clearing -> suspense: an exception was opened
+  exception_credited = 6,   // suspense -> user
+  exception_returned = 7,   // suspense -> in transit: the payment goes back to the payer
+  exception_dismissed = 8,  // suspense -> clearing: booked back
+  payment_held = 9,         // clearing -> fulfilment: a supplier is to recharge
+  supplied = 10,            // fulfilment -> supplied: it did
+  recharge_failed = 11,     // fulfilment -> in transit: nobody can; the payment goes back to the payer
+  refund_refused = 12,      // in transit -> fulfilment: the gateway refused that
 };
+constexpr TransferKind kLastTransferKind = TransferKind::refund_refused;
 std::string_view to_text(TransferKind kind) noexcept;
 
 struct Transfer {

@@ -19,15 +19,17 @@ namespace recharge {
 // Stored as a byte: the values never change.
 enum class OrderStatus : std::uint8_t {
   pending = 0,
-  paid = 1,  // a simulated payment; only a verified callback or query credits
+  paid = 1,  // by a verified payment whose recharge a supplier is to perform; or simulated: see is_held()
   recharged = 2,
   failed = 3,
   closed = 4,
   expired = 5,
   refunded = 6,
   partially_refunded = 7,
+  recharging = 8,  // paid, and asked of a supplier
 };
-constexpr std::size_t kOrderStatuses = 8;
+constexpr std::size_t kOrderStatuses = 9;
+constexpr OrderStatus kLastOrderStatus = OrderStatus::recharging;
 
 std::string_view to_text(OrderStatus status) noexcept;
 Result<OrderStatus> parse_order_status(std::string_view text) noexcept;
@@ -41,6 +43,17 @@ constexpr bool is_credited(OrderStatus status) noexcept {
 constexpr bool awaits_payment(OrderStatus status) noexcept {
   return status == OrderStatus::pending || status == OrderStatus::failed;
 }
+
+// Who performs the recharge of an order, once its payment is verified. Stored as a byte: the values never
+// change.
+enum class Fulfilment : std::uint8_t {
+  wallet = 0,  // the balance is credited at once
+  http = 1,    // a supplier that is called
+  amqp = 2,    // workers behind a message broker
+};
+constexpr Fulfilment kLastFulfilment = Fulfilment::amqp;
+std::string_view to_text(Fulfilment fulfilment) noexcept;
+Result<Fulfilment> parse_fulfilment(std::string_view text) noexcept;
 
 // How a callback was signed. Stored as a byte: the values never change.
 enum class SignatureScheme : std::uint8_t {
@@ -75,12 +88,20 @@ struct Order {
   OrderStatus ended_as = OrderStatus::pending;  // what it became at ended_at
   std::uint16_t exceptions = 0;                 // kept for this order, resolved ones included
   OrderStatus status = OrderStatus::pending;
+  Fulfilment fulfilment = Fulfilment::wallet;  // decided by its payment
   Currency currency;
   std::uint32_t merchant = 0;
 
   Time created_at() const noexcept { return id.time(); }
   // Past its time and still unpaid: to be expired by whoever touches it.
   bool is_overdue(Time now) const noexcept { return awaits_payment(status) && now > expires_at; }
+  // Its payment is verified and held until a supplier has recharged, or it is refunded.
+  bool is_held() const noexcept {
+    return fulfilment != Fulfilment::wallet &&
+           (status == OrderStatus::paid || status == OrderStatus::recharging);
+  }
+  // By a verified payment, whatever became of it since.
+  bool is_paid_for() const noexcept { return is_credited(status) || is_held(); }
 };
 
 // For whoever may see the orders of one account only; empty: of all.

@@ -70,19 +70,31 @@ void Decider::operator()(const RequestRefund& command) {
     if (command.amount && *command.amount != earlier->amount) return end(OutcomeCode::idempotency_mismatch);
     return show_refund(OutcomeCode::refund_requested, *earlier);
   }
-  if (!is_credited(order_.status)) return end(OutcomeCode::invalid_state);
+  // What a supplier recharged is not ours to take back; what is held is on its way to one, or failed for
+  // good.
+  const bool by_supplier = order_.fulfilment != Fulfilment::wallet;
+  if (by_supplier ? !is_failed_for_good() : !is_credited(order_.status))
+    return end(OutcomeCode::invalid_state);
   const auto taken = add(order_.refunded, order_.refund_reserved);
   RECHARGE_CHECK(taken.has_value() && *taken <= order_.amount);
   const auto rest = Money::from_minor_units(order_.amount.minor_units() - taken->minor_units());
   const Money amount = command.amount.value_or(rest);
   if (!amount.is_positive() || amount > rest) return end(OutcomeCode::refund_exceeds_payment);
-  if (amount > account_.balance) return end(OutcomeCode::insufficient_balance);
+  if (by_supplier && amount != rest) return end(OutcomeCode::invalid_state);
+  if (!by_supplier && amount > account_.balance) return end(OutcomeCode::insufficient_balance);
+  const auto kind = by_supplier ? TransferKind::recharge_failed : TransferKind::refund_reserved;
+  reserve_refund(command.refund_id, amount, kind, by_supplier ? held() : user(), command.settle_now,
+                 OutcomeCode::refund_requested);
+}
 
-  if (!post(TransferKind::refund_reserved, user(), house(LedgerAccountKind::in_transit, order_.gateway),
-            amount, order_.id, {})) {
+// Where its gateway needs no call for it, it is settled at once.
+void Decider::reserve_refund(const RefundId& refund_id, Money amount, TransferKind kind,
+                             const LedgerAccount& from, bool settle_now, OutcomeCode code) {
+  if (!post(kind, from, house(LedgerAccountKind::in_transit, order_.gateway), amount, order_.id, {})) {
+    facts_.clear();
     return end(OutcomeCode::balance_limit);
   }
-  Refund refund{order_.id, command.refund_id, amount, now(), {}, RefundStatus::pending};
+  Refund refund{order_.id, refund_id, amount, now(), {}, RefundStatus::pending};
   facts_.emplace_back(RefundRecorded{refund});
   auto change = order_change(OrderEvent::refund_reserved, order_.status);
   change.fields = kRefundFields;
@@ -92,19 +104,19 @@ void Decider::operator()(const RequestRefund& command) {
   change_order(change);
   if (refunds_by_call(order_.evidence_scheme)) {
     GatewayWork work;
-    work.key = GatewayWorkKey::of_refund(order_.id, command.refund_id);
+    work.key = GatewayWorkKey::of_refund(order_.id, refund_id);
     work.gateway = order_.gateway;
     work.started_at = now();
     work.order_id = order_.id;
     work.transaction_id = order_.transaction_id;
-    work.refund_id = command.refund_id;
+    work.refund_id = refund_id;
     work.amount = amount;
     work.total = order_.amount;
     facts_.emplace_back(GatewayWorkChanged{work});
-  } else if (command.settle_now) {
+  } else if (settle_now) {
     return settle(refund, true);
   }
-  show_refund(OutcomeCode::refund_requested, refund);
+  show_refund(code, refund);
 }
 
 void Decider::operator()(const SettleRefund& command) {
@@ -115,13 +127,15 @@ void Decider::operator()(const SettleRefund& command) {
   settle(*records_.refund, command.succeeded);
 }
 
-// The reserved money goes to the gateway, or back to the user.
+// The reserved money goes to the gateway, or back to where it came from.
 void Decider::settle(Refund refund, bool succeeded) {
   const auto in_transit = house(LedgerAccountKind::in_transit, order_.gateway);
-  const bool posted =
-      succeeded ? post(TransferKind::refund_settled, in_transit,
-                       house(LedgerAccountKind::clearing, order_.gateway), refund.amount, order_.id, {})
-                : post(TransferKind::refund_released, in_transit, user(), refund.amount, order_.id, {});
+  const bool is_held = order_.is_held();
+  const auto kind = succeeded ? TransferKind::refund_settled
+                    : is_held ? TransferKind::refund_refused
+                              : TransferKind::refund_released;
+  const auto to = succeeded ? house(LedgerAccountKind::clearing, order_.gateway) : is_held ? held() : user();
+  const bool posted = post(kind, in_transit, to, refund.amount, order_.id, {});
   if (!posted) {  // the whole command is refused
     facts_.clear();
     return end(OutcomeCode::balance_limit);
@@ -141,7 +155,8 @@ void Decider::settle(Refund refund, bool succeeded) {
         change.refunded == order_.amount ? OrderStatus::refunded : OrderStatus::partially_refunded;
   }
   change_order(change);
-  end_work();
+  end_work(records_.work);
+  if (succeeded && is_held) end_recharge();
   show_refund(OutcomeCode::refund_settled, refund);
 }
 

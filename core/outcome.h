@@ -12,6 +12,7 @@
 #include "core/ledger.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
+#include "core/recharge_attempt.h"
 
 namespace recharge {
 
@@ -33,12 +34,18 @@ enum class OutcomeCode : std::uint8_t {
   payment_to_start,    // work: the gateway is to be called
   payment_started,     // work: with what the payer is shown
   payment_ended,       // there is no such work, now or before
-  found,               // order, balance, list or explanation
-  nothing_to_do,       // an expiry that was not due
+  payment_held,        // a supplier is to recharge
+  attempt_begun,       // work, order: the supplier is to be called
+  attempt_noted,
+  attempt_ended,    // it did nothing
+  recharge_failed,  // refund, order: requested, or settled where no call is needed; now or before
+  found,            // order, balance, list or explanation
+  nothing_to_do,    // an expiry that was not due
   // Refusals of the domain: nothing was changed, but for what is said.
   order_not_found,  // a verified success for it is kept as an exception
   exception_not_found,
   refund_not_found,
+  attempt_not_found,
   stale_signature,       // outside the tolerance; a success is kept as an exception
   gateway_mismatch,      // the order is bound to another gateway
   idempotency_mismatch,  // the same key or id with another content
@@ -82,6 +89,7 @@ struct Explanation {
   std::optional<Order> order;
   std::vector<Refund> refunds;               // oldest first
   std::vector<PaymentException> exceptions;  // oldest first
+  std::vector<RechargeAttempt> attempts;     // likewise
 };
 
 struct RefundAndOrder {
@@ -92,13 +100,19 @@ struct RefundAndOrder {
 struct GatewayWorkAndOrder {
   GatewayWork work;
   std::optional<Order> order;
+  std::vector<RechargeAttempt> attempts = {};  // of a recharge, where it is read; oldest first
+};
+
+struct GatewayWorkPage {
+  std::vector<GatewayWorkAndOrder> works;
+  bool more = false;
 };
 
 struct Outcome {
   OutcomeCode code = OutcomeCode::nothing_to_do;
   ExceptionKind exception_kind = ExceptionKind::late_payment;  // with kept_for_review
   std::variant<std::monostate, Order, Money, Transfer, RefundAndOrder, PaymentException, OrderPage, EntryPage,
-               ExceptionPage, Explanation, GatewayWorkAndOrder>
+               ExceptionPage, Explanation, GatewayWorkAndOrder, GatewayWorkPage>
       shown;
 };
 

@@ -44,7 +44,7 @@ void Decider::take_evidence(OrderChanged& change, const ReportPayment& command) 
 void Decider::operator()(const SimulatePayment& command) {
   if (!has_order_for(command.only_account)) return end(OutcomeCode::order_not_found);
   expire_if_overdue();
-  if (order_.status == OrderStatus::paid || is_credited(order_.status))
+  if (order_.status == OrderStatus::paid || order_.is_paid_for())
     return show_order(OutcomeCode::payment_simulated);
   if (!awaits_payment(order_.status)) return show_order(OutcomeCode::invalid_state);
   if (!order_.gateway.empty() && order_.gateway != command.gateway) return end(OutcomeCode::gateway_mismatch);
@@ -78,7 +78,7 @@ void Decider::operator()(const ReportPayment& command) {
 
 // The order of these checks is that of the replies: the first that fails answers.
 void Decider::report_success(const ReportPayment& command) {
-  const bool credited = has_order() && is_credited(order_.status);
+  const bool credited = has_order() && order_.is_paid_for();
   if (was_settled_by_operator(command)) return end(OutcomeCode::already_processed);
   if (!credited && is_stale(command, now())) {
     return keep(command, ExceptionKind::stale_callback, OutcomeCode::stale_signature);
@@ -182,6 +182,7 @@ bool Decider::supersede(std::initializer_list<ExceptionKind> kinds, const Report
 }
 
 void Decider::credit_order(const ReportPayment& command) {
+  if (command.fulfilment != Fulfilment::wallet) return hold_payment(command);
   const auto gateway = gateway_of(command);
   const auto after = add(account_.balance, command.amount);
   if (!after || *after > kMaxBalance) {
@@ -264,7 +265,7 @@ void Decider::keep(const ReportPayment& command, ExceptionKind kind, OutcomeCode
 }
 
 void Decider::report_failure(const ReportPayment& command) {
-  if (has_order() && is_credited(order_.status)) return end(OutcomeCode::already_processed);
+  if (has_order() && order_.is_paid_for()) return end(OutcomeCode::already_processed);
   if (is_stale(command, now())) return end(OutcomeCode::stale_signature);
   if (!has_order()) return end(OutcomeCode::order_not_found);
   if (order_.status != OrderStatus::pending || !may_complete(order_.gateway, command.gateway)) {

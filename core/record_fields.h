@@ -8,13 +8,14 @@
 #include "core/ledger.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
+#include "core/recharge_attempt.h"
 
 namespace recharge {
 
 template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, LedgerAccount>
 void field(A& archive, T& account) noexcept {
-  enumerated(archive, account.kind, LedgerAccountKind::spending);
+  enumerated(archive, account.kind, kLastLedgerAccountKind);
   if (account.kind == LedgerAccountKind::user) {
     field(archive, account.user);
   } else {
@@ -47,7 +48,7 @@ template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, Transfer>
 void fields(A& archive, T& transfer) noexcept {
   field(archive, transfer.id);
-  enumerated(archive, transfer.kind, TransferKind::exception_dismissed);
+  enumerated(archive, transfer.kind, kLastTransferKind);
   field(archive, transfer.debit);
   field(archive, transfer.credit);
   field(archive, transfer.amount);
@@ -72,7 +73,7 @@ void fields(A& archive, T& record) noexcept {
 template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, GatewayWork>
 void fields(A& archive, T& work) noexcept {
-  enumerated(archive, work.key.kind, GatewayWorkKind::exception_refund);
+  enumerated(archive, work.key.kind, kLastGatewayWorkKind);
   field(archive, work.key.id);
   enumerated(archive, work.key.method, PayMethod::intent);
   field(archive, work.key.refund_id);
@@ -87,6 +88,24 @@ void fields(A& archive, T& work) noexcept {
   field(archive, work.refund_id);
   field(archive, work.amount);
   field(archive, work.total);
+  if (work.key.kind != GatewayWorkKind::recharge) return;
+  field(archive, work.attempts);
+  field(archive, work.failed);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, RechargeAttempt>
+void fields(A& archive, T& attempt) noexcept {
+  field(archive, attempt.order_id);
+  field(archive, attempt.number);
+  field(archive, attempt.supplier);
+  enumerated(archive, attempt.state, kLastAttemptState);
+  field(archive, attempt.begun_at);
+  field(archive, attempt.noted_at);
+  field(archive, attempt.calls);
+  field(archive, attempt.ended_at);
+  field(archive, attempt.reference);
+  field(archive, attempt.reason);
 }
 
 template <class A, class T>

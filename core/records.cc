@@ -24,6 +24,25 @@ struct Gatherer {
     return {};
   }
 
+  // And what is known of its recharge by a supplier, if it is still to be performed.
+  Done held_order(const OrderId& id) {
+    if (auto done = order_and_account(id); !done) return done;
+    if (records.order == nullptr || !records.order->is_held()) return {};
+    RECHARGE_FETCH(records.recharge, source.gateway_work(GatewayWorkKey::of_recharge(id)));
+    return {};
+  }
+  Done latest_attempt(const OrderId& id) {
+    if (auto done = held_order(id); !done) return done;
+    if (records.recharge == nullptr || records.recharge->attempts == 0) return {};
+    RECHARGE_FETCH(records.attempt, source.attempt(id, records.recharge->attempts));
+    return {};
+  }
+  Done named_attempt(const OrderId& id, std::uint16_t number) {
+    if (auto done = held_order(id); !done) return done;
+    RECHARGE_FETCH(records.attempt, source.attempt(id, number));
+    return {};
+  }
+
   // The replayed order comes last: a source may keep no more than the order that was read last.
   Done operator()(const PlaceOrder& command) {
     RECHARGE_FETCH(records.account, source.account(command.account));
@@ -86,13 +105,13 @@ struct Gatherer {
   }
 
   Done operator()(const RequestRefund& command) {
-    if (auto done = order_and_account(command.order_id); !done) return done;
+    if (auto done = held_order(command.order_id); !done) return done;
     RECHARGE_FETCH(records.refund, source.refund(command.order_id, command.refund_id));
     return {};
   }
 
   Done operator()(const SettleRefund& command) {
-    if (auto done = order_and_account(command.order_id); !done) return done;
+    if (auto done = held_order(command.order_id); !done) return done;
     RECHARGE_FETCH(records.refund, source.refund(command.order_id, command.refund_id));
     RECHARGE_FETCH(records.work,
                    source.gateway_work(GatewayWorkKey::of_refund(command.order_id, command.refund_id)));
@@ -136,6 +155,11 @@ struct Gatherer {
     RECHARGE_FETCH(records.work, source.gateway_work(GatewayWorkKey::of_exception(command.exception_id)));
     return {};
   }
+
+  Done operator()(const BeginAttempt& command) { return latest_attempt(command.order_id); }
+  Done operator()(const FailRecharge& command) { return latest_attempt(command.order_id); }
+  Done operator()(const NoteAttempt& command) { return named_attempt(command.order_id, command.number); }
+  Done operator()(const EndAttempt& command) { return named_attempt(command.order_id, command.number); }
 
   template <class Read>
   Done operator()(const Read&) {

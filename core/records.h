@@ -14,6 +14,7 @@
 #include "core/ledger.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
+#include "core/recharge_attempt.h"
 
 namespace recharge {
 
@@ -30,6 +31,7 @@ class RecordSource {
   virtual Result<const PaymentException*> exception(const ExceptionId& id) = 0;
   virtual Result<const PaymentException*> exception(const ExceptionKey& key) = 0;
   virtual Result<const GatewayWork*> gateway_work(const GatewayWorkKey& key) = 0;
+  virtual Result<const RechargeAttempt*> attempt(const OrderId& order_id, std::uint16_t number) = 0;
   virtual const ShardTotals& totals() = 0;
   virtual Money house_balance(LedgerAccountKind kind, const GatewayName& gateway) = 0;
 };
@@ -51,6 +53,7 @@ class RecordSink {
   virtual void put(const Debit& debit) noexcept = 0;
   virtual void put(const IdempotencyRecord& record) noexcept = 0;
   virtual void put(const GatewayWork& work) noexcept = 0;  // ended: there is none from now on
+  virtual void put(const RechargeAttempt& attempt) noexcept = 0;
 };
 
 // What an account has placed lately, as far as its limits ask for it.
@@ -71,7 +74,9 @@ struct Records {
   const PaymentException* exception = nullptr;                  // the one that the command names
   std::array<const PaymentException*, kExceptionKinds> kept{};  // of the reported payment, by kind
   const GatewayWork* work = nullptr;
-  PlacedLately placed_lately;  // where the command has limits
+  const GatewayWork* recharge = nullptr;     // open, of an order that is held
+  const RechargeAttempt* attempt = nullptr;  // the one that the command names; else the order's latest
+  PlacedLately placed_lately;                // where the command has limits
 };
 
 // Finds the records that a change needs, in key order: the order, then its account, then what hangs on them.

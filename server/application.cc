@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "server/amqp_publisher.h"
+#include "server/amqp_results.h"
 #include "server/audit.h"
 #include "server/check_config.h"
 #include "server/command_line.h"
@@ -74,7 +75,8 @@ class Application {
   std::unique_ptr<EventPages> event_pages_;  // ends after the server, which waits for its answers
   Webhooks webhooks_;
   std::unique_ptr<AmqpPublisher> amqp_;
-  std::unique_ptr<LiveFeed> live_feed_;  // likewise
+  std::unique_ptr<AmqpResults> results_;  // ends before the server, to which it hands them
+  std::unique_ptr<LiveFeed> live_feed_;   // likewise
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -164,6 +166,11 @@ void Application::open() {
   open_subscribers();
   opened_.cursors->all_attached();
   server_->start();
+  if (settings_.fulfilment.kind != Fulfilment::amqp) return;
+  results_ = std::make_unique<AmqpResults>(
+      *settings_.amqp, settings_.fulfilment.results_queue, [this](const RechargeResult& result) {
+        server_->take_result(result, [this, result](bool recorded) { results_->settle(result, recorded); });
+      });
 }
 
 void Application::open_events() {
@@ -240,6 +247,8 @@ std::string Application::metrics_page() const {
   MetricsSources sources;
   sources.threads = server_->metrics();
   sources.gateways = gate_names_;
+  for (const SupplierSettings& supplier : settings_.fulfilment.suppliers)
+    sources.suppliers.push_back(supplier.name);
   if (opened_.metrics) sources.storage = opened_.metrics();
   sources.subscribers = subscribers();
   sources.dropped_log_lines = dropped_log_lines();
@@ -290,6 +299,8 @@ void Application::reload() {
     if (!same_gates) throw SettingsError("gateways were added or removed, which needs a start");
     if (fresh.tls.enabled() != settings_.tls.enabled())
       throw SettingsError("tls was switched, which needs a start");
+    if (fresh.fulfilment.kind != settings_.fulfilment.kind)
+      throw SettingsError("fulfilment.kind changed, which needs a start");
     if (fresh.auth.mode != settings_.auth.mode) throw SettingsError("auth.mode changed, which needs a start");
     note_certificate(reloaded->tls.get());
     server_->take_over(std::move(reloaded));
@@ -332,6 +343,7 @@ int Application::drain() {
   const auto end = std::chrono::steady_clock::now() + at_most + kGraceAfterDrain;
   while (!server_->wait(kFeedWhileDraining) && std::chrono::steady_clock::now() < end) feed();
   if (!server_->wait(std::chrono::milliseconds(0)) || signals_.fatal_within(0)) die();
+  results_.reset();
   server_.reset();
   webhooks_.senders.clear();  // before what they write to
   webhooks_.store.reset();

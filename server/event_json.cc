@@ -26,6 +26,9 @@ void write_event(JsonText& json, const Event& event) {
     json.name("entry");
     write_entry(json, *entry);
   }
+  if (const auto* attempt = std::get_if<RechargeAttempt>(&event.detail)) {
+    json.name("request_id").text(request_id_of(attempt->order_id, attempt->number).view());
+  }
   json.end_object();
 }
 

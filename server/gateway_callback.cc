@@ -133,6 +133,7 @@ void fill(const GatewayEvent& event, const CallbackGate& gate, HandlerContext& c
   report.sent_at = event.sent_at;
   report.tolerance_ms = 0;  // the adapter compared it
   report.policies = context.policy.policies;
+  report.fulfilment = context.policy.fulfilment;
   report.currency = context.settings.orders.currency;
   const std::uint8_t shard =
       id ? static_cast<std::uint8_t>(id->shard() & kShardMask) : context.engine.shard_of(event.order_id);

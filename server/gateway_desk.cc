@@ -90,32 +90,26 @@ std::int64_t GatewayDesk::now_ms() const noexcept { return context_.engine.now(c
 // --- what is due -----------------------------------------------------------------------------------------
 
 void GatewayDesk::tick() {
-  if (draining_) return;
-  take_work();
-  if (due_.empty()) return;
+  if (draining_ || due_.empty()) return;
   const std::int64_t now = now_ms();
   while (!due_.empty() && due_.begin()->first <= now && active_ < kMaxActive) begin(*due_.begin()->second);
 }
 
-// What was open at the start is asked for at once: its callbacks may have come while nobody listened.
-void GatewayDesk::take_work() {
-  const auto keys = context_.engine.take_gateway_work(context_.thread);
-  const bool at_start = !std::exchange(looked_, true);
-  for (const GatewayWorkKey& key : keys) {
-    auto& job = jobs_[key];
-    if (job) {
-      job->once_more = true;
-      continue;
-    }
-    job = std::make_unique<Job>();
-    job->desk = this;
-    job->key = key;
-    job->called = at_start;
-    job->operation.context = job.get();
-    job->operation.complete = &GatewayDesk::on_complete;
-    const bool payment = key.kind == GatewayWorkKind::payment;
-    job->due = due_.emplace(now_ms() + (payment && !at_start ? kAskedAtMs.front() : 0), job.get());
+// What was open at the start is asked for at once.
+void GatewayDesk::note(const GatewayWorkKey& key, bool at_start) {
+  auto& job = jobs_[key];
+  if (job) {
+    job->once_more = true;
+    return;
   }
+  job = std::make_unique<Job>();
+  job->desk = this;
+  job->key = key;
+  job->called = at_start;
+  job->operation.context = job.get();
+  job->operation.complete = &GatewayDesk::on_complete;
+  const bool payment = key.kind == GatewayWorkKind::payment;
+  job->due = due_.emplace(now_ms() + (payment && !at_start ? kAskedAtMs.front() : 0), job.get());
 }
 
 void GatewayDesk::begin(Job& job) {
@@ -190,8 +184,8 @@ void GatewayDesk::step(Job& job) {
     case Job::Step::noting:
       return put_off(job, 0);
     case Job::Step::reporting:
-      if (code == OutcomeCode::recharge_succeeded || code == OutcomeCode::already_processed ||
-          code == OutcomeCode::kept_for_review) {
+      if (code == OutcomeCode::recharge_succeeded || code == OutcomeCode::payment_held ||
+          code == OutcomeCode::already_processed || code == OutcomeCode::kept_for_review) {
         return end_payment(job);
       }
       return put_off(job);
@@ -245,7 +239,7 @@ void GatewayDesk::note_stuck(Job& job, bool stuck) {
 // --- payments --------------------------------------------------------------------------------------------
 
 void GatewayDesk::look_after_payment(Job& job, GatewayCaller& caller) {
-  if (!job.order || is_credited(job.order->status)) return end_payment(job);
+  if (!job.order || job.order->is_paid_for()) return end_payment(job);
   if (!caller.can_name(job.work)) return name_payment(job, caller);
   job.step = Job::Step::calling;
   call(job.work.gateway, GatewayCall::query, caller.query(job.work, now()),
@@ -320,6 +314,7 @@ void GatewayDesk::fill_report(Operation& operation, const Order& order, const Ga
   command.amount = answer.amount;
   command.paid_at = answer.paid_at;
   command.policies = context_.policy.policies;
+  command.fulfilment = context_.policy.fulfilment;
   command.currency = context_.settings.orders.currency;
   command.scheme = caller.scheme();
   set(command.key_id, kQueryKey);

@@ -34,6 +34,9 @@ class GatewayDesk {
 
   void take_over(const KeyRings& keys);  // at the start and after a reload
 
+  // Open work, or work that was changed. At the start its callbacks may have come while nobody listened.
+  void note(const GatewayWorkKey& key, bool at_start);
+
   // Between begin_batch() and turn() of the engine.
   void tick();
   void begin_drain() noexcept { draining_ = true; }  // nothing new is begun
@@ -67,7 +70,6 @@ class GatewayDesk {
   static PaymentStart payment_of(const Order& order);
   std::int64_t now_ms() const noexcept;
   Time now() const noexcept { return Time{now_ms()}; }
-  void take_work();
   void begin(Job& job);
   static void on_complete(Operation& operation) noexcept;
   void step(Job& job);
@@ -115,7 +117,6 @@ class GatewayDesk {
   std::map<std::uint64_t, Operation*> payments_;  // of requests, by their call
   std::uint64_t last_number_ = 0;
   unsigned active_ = 0;
-  bool looked_ = false;  // for what was open at the start
   bool draining_ = false;
 };
 

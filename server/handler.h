@@ -109,6 +109,8 @@ Step read_order(const Request&, std::string_view order, HandlerContext&, Operati
 void show_order(const Operation&, HandlerContext&, Reply&);
 Step list_orders(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
 void show_orders(const Operation&, HandlerContext&, Reply&);
+Step list_stuck_orders(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+void show_stuck_orders(const Operation&, HandlerContext&, Reply&);
 Step explain_order(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
 void show_explanation(const Operation&, HandlerContext&, Reply&);
 Step close_order(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);

@@ -16,6 +16,9 @@
 namespace recharge {
 namespace {
 
+// With up to eight threads no call waits for a connection: its time would run out unsent.
+constexpr unsigned kMaxSupplierConnections = 8 * FulfilmentDesk::kMaxActive;
+
 class OpenSocket {
  public:
   explicit OpenSocket(int fd) noexcept : fd_(fd) {}
@@ -117,6 +120,14 @@ HttpServer::HttpServer(const Settings& settings, Engine& engine, ServiceState& s
   service.hurry = [this](const OrderId& id) {
     for (const auto& thread : io_threads_) thread->hurry(id);
   };
+  if (settings.fulfilment.kind == Fulfilment::http) {
+    HttpClientOptions supplier;
+    supplier.limits.max_answer_bytes = SupplierCalls::kMaxAnswerBytes;
+    supplier.thread_name = "supplier calls";
+    supplier.limits.max_connections = supplier.limits.max_connections_per_host = kMaxSupplierConnections;
+    supplier_client_ = std::make_unique<HttpClient>(std::move(supplier));
+    shared_.supplier_client = supplier_client_.get();
+  }
   shared_.control_fds.resize(count, -1);
   std::vector<OpenSocket> listeners =
       inherited >= 0 ? share(OpenSocket(inherited), count) : open_listeners(address_, count);

@@ -42,6 +42,11 @@ class HttpServer {
   void take_over(std::shared_ptr<const Reloaded> reloaded);
   // Any thread: an operation of that io thread which was answered elsewhere.
   void deliver(unsigned thread, Operation& operation) { io_threads_[thread]->deliver(operation); }
+  // What a worker reports of a recharge, on any thread; settled as FulfilmentDesk says.
+  void take_result(const RechargeResult& result, std::function<void(bool recorded)> settled) {
+    io_threads_[result.request.order_id.shard() % io_threads_.size()]->take_result(result,
+                                                                                   std::move(settled));
+  }
   void deliver(unsigned thread, LiveEvents events) { io_threads_[thread]->deliver(std::move(events)); }
   void deliver_missed(unsigned thread, std::uint64_t listener, bool complete, LiveEvents events) {
     io_threads_[thread]->deliver_missed(listener, complete, std::move(events));
@@ -54,7 +59,8 @@ class HttpServer {
   ListenAddress address_;
   std::optional<ListenAddress> operators_address_;
   std::vector<std::unique_ptr<IoThread>> io_threads_;
-  std::unique_ptr<HttpClient> gateway_client_;  // ends before the threads that it posts to
+  std::unique_ptr<HttpClient> gateway_client_;   // ends before the threads that it posts to
+  std::unique_ptr<HttpClient> supplier_client_;  // likewise
   std::vector<std::thread> threads_;
   std::atomic<unsigned> running_{0};
 };

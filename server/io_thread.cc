@@ -84,6 +84,11 @@ IoThread::IoThread(SharedState& shared, unsigned index, int listener, const Relo
     gateways_->take_over(first.keys);
     context_.gateways = gateways_.get();
   }
+  if (shared.settings.fulfilment.kind != Fulfilment::wallet) {
+    fulfilment_ = std::make_unique<FulfilmentDesk>(context_, shared.supplier_client,
+                                                   [this](auto function) { post(std::move(function)); });
+    fulfilment_->take_over(first.keys.suppliers);
+  }
   look_at_clock();
   beat_ms_.store(now_ms(), std::memory_order_relaxed);
 }
@@ -111,7 +116,7 @@ void IoThread::run() {
     while (handled < kMaxBatch && io_.poll_one() > 0) ++handled;
     resume_sessions();
     run_posted();
-    if (gateways_) gateways_->tick();
+    if (gateways_ || fulfilment_) look_after_work();
     const bool more = sockets_.poll();
     busy = shared_.engine.turn(index_) || more || !resubmitted_.empty();
     for (Operation* operation : resubmitted_) shared_.engine.submit(index_, *operation);
@@ -374,6 +379,10 @@ void IoThread::deliver(Operation& operation) {
   wake();
 }
 
+void IoThread::take_result(const RechargeResult& result, std::function<void(bool)> settled) {
+  post([this, result, settled = std::move(settled)] { fulfilment_->take_result(result, settled); });
+}
+
 void IoThread::hurry(const OrderId& id) {
   post([this, id] {
     if (gateways_) gateways_->hurry(id);
@@ -384,6 +393,21 @@ void IoThread::hurry(const OrderId& id) {
 void IoThread::run_posted() {
   if (to_run_.empty()) return;
   for (const auto& function : std::exchange(to_run_, {})) function();
+}
+
+// What is open in the shards of this thread, at gateways and with suppliers.
+void IoThread::look_after_work() {
+  if (draining_) return;
+  const bool at_start = !std::exchange(looked_for_work_, true);
+  for (const GatewayWorkKey& key : shared_.engine.take_gateway_work(index_)) {
+    if (key.kind == GatewayWorkKind::recharge) {
+      if (fulfilment_) fulfilment_->note(key);
+    } else if (gateways_) {
+      gateways_->note(key, at_start);
+    }
+  }
+  if (gateways_) gateways_->tick();
+  if (fulfilment_) fulfilment_->tick();
 }
 
 void IoThread::wake() noexcept {
@@ -420,6 +444,7 @@ void IoThread::take_orders() {
     log_ = reloaded->log;
     context_.trusted_proxies = reloaded->access.trusted_proxies;
     if (gateways_) gateways_->take_over(reloaded->keys);
+    if (fulfilment_) fulfilment_->take_over(reloaded->keys.suppliers);
   }
   if (shared_.draining.load(std::memory_order_acquire) && !draining_) begin_drain();
 }
@@ -427,6 +452,7 @@ void IoThread::take_orders() {
 void IoThread::begin_drain() {
   draining_ = true;
   if (gateways_) gateways_->begin_drain();
+  if (fulfilment_) fulfilment_->begin_drain();
   drain_end_ms_ = now_ms() + settings().server.drain_timeout_ms;
   // What is in the queue already was promised an answer.
   if (!shared_.inherited_listener) accept_sessions(acceptor_, Door::clients, kListenBacklog);

@@ -14,6 +14,7 @@
 #include "server/async.h"
 #include "server/connection_counts.h"
 #include "server/exchange.h"
+#include "server/fulfilment_desk.h"
 #include "server/gateway_desk.h"
 #include "server/handler.h"
 #include "server/session.h"
@@ -58,9 +59,10 @@ struct SharedState {
   std::atomic<unsigned> listeners{0};
   std::atomic<unsigned> quiet_threads{0};  // draining, and nothing left of their own
   ConnectionCounts clients;
-  bool inherited_listener = false;       // it outlives this process: what waits there is the next one's
-  std::vector<int> control_fds;          // an eventfd for each thread
-  HttpClient* gateway_client = nullptr;  // there where a gateway has calls
+  bool inherited_listener = false;        // it outlives this process: what waits there is the next one's
+  std::vector<int> control_fds;           // an eventfd for each thread
+  HttpClient* gateway_client = nullptr;   // there where a gateway has calls
+  HttpClient* supplier_client = nullptr;  // there where suppliers are called
 };
 
 class IoThread {
@@ -83,6 +85,8 @@ class IoThread {
   void deliver_missed(std::uint64_t listener, bool complete, LiveEvents events);
   void post(std::function<void()> function);  // is called on this thread, if it has not ended
   void hurry(const OrderId& id);              // its open work at gateways
+  // Of a worker, where workers recharge.
+  void take_result(const RechargeResult& result, std::function<void(bool recorded)> settled);
   void wake() noexcept;
   ThreadMetrics& metrics() noexcept { return metrics_; }
   std::int64_t beat_ms() const noexcept { return beat_ms_.load(std::memory_order_relaxed); }  // of its loop
@@ -135,6 +139,7 @@ class IoThread {
   void report_refusals();
   void take_orders();
   void run_posted();
+  void look_after_work();
   void begin_drain();
   bool drained();
   void tell_listeners(const LiveEvents& events);
@@ -158,6 +163,7 @@ class IoThread {
   ThreadMetrics metrics_;
   HandlerContext context_;
   std::unique_ptr<GatewayDesk> gateways_;
+  std::unique_ptr<FulfilmentDesk> fulfilment_;
   Access access_;
   std::shared_ptr<const TlsContext> tls_;  // of new connections
   ExchangeStock stock_;
@@ -178,7 +184,8 @@ class IoThread {
   std::vector<Session*> marked_;
   std::vector<Session*> resumed_;
   std::vector<Operation*> resubmitted_;
-  unsigned tasks_ = 0;  // coroutines of the thread itself
+  unsigned tasks_ = 0;            // coroutines of the thread itself
+  bool looked_for_work_ = false;  // that was open at the start
   bool draining_ = false;
   bool counted_quiet_ = false;
   bool stopping_ = false;

@@ -105,6 +105,8 @@ KeyRings load_key_rings(const Settings& settings) {
                                 load_call_account(gateway, settings.orders.currency)});
     }
   }
+  for (const SupplierSettings& supplier : settings.fulfilment.suppliers)
+    rings.suppliers.push_back(load_supplier_keys(supplier));
   return rings;
 }
 

@@ -14,6 +14,7 @@
 #include "core/signature_verifier.h"
 #include "server/gateway_accounts.h"
 #include "server/settings.h"
+#include "server/supplier_calls.h"
 
 namespace recharge {
 
@@ -27,6 +28,7 @@ struct GatewayKeys {
 // The first is that of /api/payment_callback, whether or not it has secrets.
 struct KeyRings {
   std::vector<GatewayKeys> gateways;
+  std::vector<SupplierKeys> suppliers = {};
 };
 
 // Reads secrets and files. Where settings.needs_generated_secret(), the one in the data folder counts.

@@ -8,6 +8,8 @@ CallbackResult callback_result(const Outcome& outcome) noexcept {
   switch (outcome.code) {
     case OutcomeCode::recharge_succeeded:
       return CallbackResult::recharged;
+    case OutcomeCode::payment_held:
+      return CallbackResult::held;
     case OutcomeCode::already_processed:
       return CallbackResult::already_processed;
     case OutcomeCode::payment_failure_recorded:

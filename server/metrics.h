@@ -16,7 +16,9 @@
 
 namespace recharge {
 
-constexpr std::size_t kMaxRoutes = 40;    // of the table, and one for unknown paths
+constexpr std::size_t kMaxRoutes = 40;  // of the table, and one for unknown paths
+constexpr std::size_t kMaxSuppliers = 16;
+constexpr std::size_t kSupplierAnswers = 7;
 constexpr std::size_t kMaxGateways = 32;  // with a series of their own; further ones share the last
 constexpr std::array<unsigned, 18> kStatusCodes = {200, 400, 401, 403, 404, 405, 408, 409, 410,
                                                    411, 413, 414, 415, 422, 429, 431, 500, 503};
@@ -38,6 +40,7 @@ enum class CallbackResult : std::uint8_t {
   refund_notice,    // of a gateway: verified, acknowledged, never a credit
   unused,           // verified, acknowledged, and nothing that concerns an order
   wrong_account,    // verified, but of another account, mode or currency: an alarm
+  held,             // for a supplier, which is to recharge
   signature_probe,  // a gateway's test whether signatures are checked
   first_exception,  // and one for each kind
 };
@@ -85,6 +88,10 @@ class ThreadMetrics {
   Counter gateway_work_stuck;       // payments and refunds at gateways that are not called from here, now
   // Requests refused with 429: by class, for their address and for their account.
   std::array<std::array<Counter, 2>, kLimitClasses> limited;
+  // What calls to suppliers led to, in the order of their settings, by SupplierAnswer::Kind; and who is left
+  // alone now.
+  std::array<std::array<Counter, kSupplierAnswers>, kMaxSuppliers> supplier_answers;
+  std::array<Counter, kMaxSuppliers> supplier_left_alone;
   Counter connections;      // open now
   Counter accepted;         // ever
   Counter accept_pauses;    // for want of descriptors, or at the limit of connections
@@ -138,7 +145,8 @@ struct SubscriberMetrics {
 
 struct MetricsSources {
   std::vector<const ThreadMetrics*> threads;
-  std::vector<std::string> gateways;  // in the order of the gates
+  std::vector<std::string> gateways;   // in the order of the gates
+  std::vector<std::string> suppliers;  // that are called, in the order of the settings
   StorageMetrics storage;
   std::vector<SubscriberMetrics> subscribers;
   std::uint64_t dropped_log_lines = 0;

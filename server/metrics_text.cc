@@ -23,6 +23,7 @@ constexpr std::string_view kResultNames[kCallbackResults] = {"recharge_succeeded
                                                              "refund_notice",
                                                              "unused",
                                                              "wrong_account",
+                                                             "held",
                                                              "signature_probe",
                                                              "late_payment",
                                                              "duplicate_payment",
@@ -182,6 +183,29 @@ void write_gateway_calls(Page& page, const MetricsSources& sources) {
   page.value({}, number([](const ThreadMetrics& t) -> const Counter& { return t.gateway_work_stuck; }));
 }
 
+void write_suppliers(Page& page, const MetricsSources& sources) {
+  if (sources.suppliers.empty()) return;
+  constexpr std::array<std::string_view, kSupplierAnswers> names = {
+      "succeeded", "failed", "rejected", "processing", "not_found", "unknown", "not_sent"};
+  page.family("recharge_supplier_answers_total", "Calls to suppliers, by what was answered.",
+              MetricType::Counter);
+  for (std::size_t i = 0; i < sources.suppliers.size(); ++i) {
+    for (std::size_t kind = 0; kind < kSupplierAnswers; ++kind) {
+      const auto count =
+          sum(sources, [&](const auto& t) -> const Counter& { return t.supplier_answers[i][kind]; });
+      page.value({{"supplier", sources.suppliers[i]}, {"answer", std::string(names[kind])}},
+                 static_cast<double>(count));
+    }
+  }
+  page.family("recharge_supplier_left_alone",
+              "Threads that leave the supplier alone, for it failed too often.", MetricType::Gauge);
+  for (std::size_t i = 0; i < sources.suppliers.size(); ++i) {
+    const auto count =
+        sum(sources, [&](const auto& t) -> const Counter& { return t.supplier_left_alone[i]; });
+    page.value({{"supplier", sources.suppliers[i]}}, static_cast<double>(count));
+  }
+}
+
 void write_storage(Page& page, const StorageMetrics& storage) {
   page.family("recharge_orders", "Orders, by status.", MetricType::Gauge);
   for (std::size_t i = 0; i < kOrderStatuses; ++i) {
@@ -320,6 +344,7 @@ std::string metrics_text(const MetricsSources& sources) {
   write_requests(page, sources);
   write_callbacks(page, sources);
   write_gateway_calls(page, sources);
+  write_suppliers(page, sources);
   write_storage(page, sources.storage);
   write_connections(page, sources);
   write_tls(page, sources);

@@ -80,6 +80,7 @@ Outlook outlook_on(const Order& order) {
                                                          ": recharge pay " + id + "; if it is paid, " +
                                                          std::string(kSendAgain)};
     case OrderStatus::paid:
+    case OrderStatus::recharging:
       return {"the gateway's verified callback", std::string(kSendAgain)};
     case OrderStatus::failed:
       return {"a payment that succeeds",
@@ -100,6 +101,22 @@ Outlook outlook_on(const Order& order) {
   return {};
 }
 
+// Of an order that a supplier is to recharge, and that no refund is under way for.
+Outlook outlook_on_recharge(const Explanation& explanation) {
+  const std::string stuck = "recharge orders stuck";
+  if (!explanation.refunds.empty()) {
+    return {"a refund that its gateway takes: nobody could recharge, and the last refund was refused",
+            "ask the gateway why, then: recharge order refund " + explanation.order_id.to_text()};
+  }
+  if (explanation.attempts.empty()) return {"a supplier that can be asked", "wait, and see " + stuck};
+  const RechargeAttempt& last = explanation.attempts.back();
+  const std::string supplier(last.supplier.view());
+  if (!last.is_open()) return {"the next supplier", "wait, and see " + stuck};
+  const std::string request(request_id_of(last.order_id, last.number).view());
+  return {"the answer of the supplier " + supplier + ", which may have done it",
+          "wait: it is asked again; or ask " + supplier + " about request " + request};
+}
+
 Outlook outlook(const Explanation& explanation, const ExplanationContext& context) {
   const auto& kept = explanation.exceptions;
   const auto is_open = [](const PaymentException& exception) { return exception.is_open(); };
@@ -116,6 +133,7 @@ Outlook outlook(const Explanation& explanation, const ExplanationContext& contex
                   : "give the keys of " + std::string(gateway.view()) +
                         ", which is not called from here: it may have been sent before it was so"};
   }
+  if (explanation.order->is_held()) return outlook_on_recharge(explanation);
   const auto credited = [](const PaymentException& exception) {
     return exception.action == ExceptionAction::credit;
   };

@@ -54,12 +54,21 @@ void add_start(const GatewayWork& work, std::vector<Happening>& all) {
 }
 
 void add_payment(const Order& order, std::vector<Happening>& all) {
-  const bool credited = is_credited(order.status);
+  const bool supplied = order.fulfilment != Fulfilment::wallet;
+  const bool credited = is_credited(order.status) || supplied;
   const bool verified = !order.evidence_key.empty();
   if (order.paid_at.reached() && !credited) {
     all.push_back({order.paid_at, "payment simulated: marked paid, not credited", {order.gateway.view()}});
   }
-  if (order.paid_at.reached() && credited && order.paid_at != order.recharged_at) {
+  if (supplied) {
+    all.push_back({order.evidence_at,
+                   "verified callback: " + amount_text(order.amount, order.currency) +
+                       " paid, for a supplier to recharge, transaction " +
+                       text_of(order.transaction_id.view()),
+                   evidence_of(order)});
+  }
+  if (order.paid_at.reached() && credited &&
+      order.paid_at != (supplied ? order.evidence_at : order.recharged_at)) {
     all.push_back({order.paid_at, "paid, as the gateway says", evidence_of(order)});
   }
   // The evidence of an order that is not credited is that of its verified failure.
@@ -68,7 +77,7 @@ void add_payment(const Order& order, std::vector<Happening>& all) {
   }
   const bool told = order.ended_as == OrderStatus::failed && verified && order.evidence_at == order.ended_at;
   if (order.ended_at.reached() && !(told && !credited)) all.push_back({order.ended_at, ending(order)});
-  if (order.recharged_at.reached()) {
+  if (order.recharged_at.reached() && !supplied) {
     all.push_back({order.recharged_at,
                    source_of(order) + amount_text(order.amount, order.currency) + " credited, transaction " +
                        text_of(order.transaction_id.view()),
@@ -76,13 +85,49 @@ void add_payment(const Order& order, std::vector<Happening>& all) {
   }
 }
 
+std::string in_brackets(std::string_view text) { return text.empty() ? "" : " (" + text_of(text) + ")"; }
+
+void add_attempt(const RechargeAttempt& attempt, std::vector<Happening>& all) {
+  const std::string name = "attempt " + std::to_string(attempt.number) + ", request " +
+                           text_of(request_id_of(attempt.order_id, attempt.number).view()) + ": supplier " +
+                           text_of(attempt.supplier.view());
+  all.push_back({attempt.begun_at, name + " asked"});
+  if (attempt.noted_at.reached()) {
+    all.push_back({attempt.noted_at, name + " left it open " + std::to_string(attempt.calls) + " times" +
+                                         (attempt.is_open() ? in_brackets(attempt.reason.view()) : "")});
+  }
+  if (!attempt.ended_at.reached()) return;
+  std::string end;
+  switch (attempt.state) {
+    case AttemptState::succeeded:
+      end = " recharged, reference " + text_of(attempt.reference.empty() ? "none" : attempt.reference.view());
+      break;
+    case AttemptState::failed:
+      end = " did not recharge" + in_brackets(attempt.reason.view());
+      break;
+    case AttemptState::rejected:
+      end = " did not recharge, nor could another" + in_brackets(attempt.reason.view());
+      break;
+    case AttemptState::not_sent:
+      end = " was not reached" + in_brackets(attempt.reason.view());
+      break;
+    case AttemptState::begun:
+      break;
+  }
+  all.push_back({attempt.ended_at, name + end});
+}
+
 void add_refund(const Order& order, const Refund& refund, std::vector<Happening>& all) {
   const std::string what =
       "refund " + text_of(refund.refund_id.view()) + " of " + amount_text(refund.amount, order.currency);
-  all.push_back({refund.created_at, what + " requested, taken from the balance"});
+  const bool supplied = order.fulfilment != Fulfilment::wallet;
+  all.push_back({refund.created_at, what + (supplied ? " requested: nobody could recharge"
+                                                     : " requested, taken from the balance")});
   if (!refund.settled_at.reached()) return;
   const bool failed = refund.status == RefundStatus::failed;
-  all.push_back({refund.settled_at, what + (failed ? " failed, back on the balance" : " settled")});
+  all.push_back({refund.settled_at, what + (!failed    ? " settled"
+                                            : supplied ? " failed, the payment is held again"
+                                                       : " failed, back on the balance")});
 }
 
 std::string age_text(const PaymentException& kept) {
@@ -186,6 +231,7 @@ std::vector<Happening> order_history(const Explanation& explanation) {
   if (order != nullptr) {
     for (const GatewayWork& work : explanation.payments) add_start(work, all);
     add_payment(*order, all);
+    for (const RechargeAttempt& attempt : explanation.attempts) add_attempt(attempt, all);
     for (const Refund& refund : explanation.refunds) add_refund(*order, refund, all);
   }
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.at < b.at; });

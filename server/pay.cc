@@ -133,7 +133,9 @@ void show_payment(const Operation& operation, HandlerContext& context, Reply& re
     json.name("status").text("paid").end_object();
     return;
   }
-  const auto& [work, order] = std::get<GatewayWorkAndOrder>(operation.outcome.shown);
+  const auto& started = std::get<GatewayWorkAndOrder>(operation.outcome.shown);
+  const GatewayWork& work = started.work;
+  const std::optional<Order>& order = started.order;
   const GatewayCaller* caller = context.gateways->caller(work.gateway);
   const std::string& page = operation.payment->page;
   const std::string shown =
@@ -164,6 +166,7 @@ bool report_simulated_payment(Operation& operation, HandlerContext& context, Rep
   report.amount = order.amount;
   report.paid_at = order.paid_at;
   report.policies = context.policy.policies;
+  report.fulfilment = context.policy.fulfilment;
   report.currency = context.settings.orders.currency;
   report.exception_id = context.engine.fresh_exception_id(context.thread, order.id.shard());
   operation.evidence.clear();

@@ -126,6 +126,7 @@ void fill(const NativeCallback& callback, const Proof& proof, HandlerContext& co
   report.sent_at = sent_at(proof, callback, context.engine.now(context.thread));
   report.tolerance_ms = context.policy.tolerance_ms;
   report.policies = context.policy.policies;
+  report.fulfilment = context.policy.fulfilment;
   report.currency = context.settings.orders.currency;
   report.scheme = proof.scheme;
   const std::uint8_t shard =
@@ -220,6 +221,9 @@ void acknowledge_callback(const Operation& operation, HandlerContext& context, R
   switch (outcome.code) {
     case OutcomeCode::recharge_succeeded:
       reply.fixed_body = R"({"code":200,"msg":"Recharge succeeded"})";
+      return;
+    case OutcomeCode::payment_held:
+      reply.fixed_body = R"({"code":200,"msg":"Payment recorded"})";
       return;
     case OutcomeCode::already_processed:
       reply.fixed_body = R"({"code":200,"msg":"Already processed"})";

@@ -1,5 +1,7 @@
 #include "server/record_json.h"
 
+#include <algorithm>
+
 namespace recharge {
 
 void write_order(JsonText& json, const Order& order) {
@@ -17,6 +19,7 @@ void write_order(JsonText& json, const Order& order) {
   json.name("gateway").text_or_null(order.gateway.view());
   json.name("refunded_amount").money(order.refunded);
   json.name("subject").text_or_null(order.subject.view());
+  if (order.fulfilment != Fulfilment::wallet) json.name("fulfilment").text(to_text(order.fulfilment));
   json.end_object();
 }
 
@@ -60,6 +63,50 @@ void write_exception(JsonText& json, const PaymentException& exception) {
   json.name("resolved_at").time(exception.resolved_at);
   json.name("note").text_or_null(exception.note.view());
   json.end_object();
+}
+
+// What an order, or a kept payment, waits for.
+void write_open_work(JsonText& json, const GatewayWorkAndOrder& open) {
+  const GatewayWork& work = open.work;
+  const RechargeAttempt* last = open.attempts.empty() ? nullptr : &open.attempts.back();
+  const bool recharge = work.key.kind == GatewayWorkKind::recharge;
+  json.begin_object();
+  json.name("kind").text(recharge                                             ? "recharge"
+                         : work.key.kind == GatewayWorkKind::exception_refund ? "exception_refund"
+                                                                              : "refund");
+  json.name("order_id").text_or_null(work.order_id.is_nil() ? std::string() : work.order_id.to_text());
+  json.name("account").text_or_null(open.order ? open.order->account.view() : std::string_view());
+  json.name("status").text_or_null(open.order ? to_text(open.order->status) : std::string_view());
+  json.name("amount").money(work.amount);
+  json.name("since").time(work.started_at);
+  json.name("gateway").text_or_null(work.gateway.view());
+  json.name("refund_id").text_or_null(recharge ? std::string_view() : work.refund_id.view());
+  json.name("attempts").integer(work.attempts);
+  json.name("supplier").text_or_null(last == nullptr ? std::string_view() : last->supplier.view());
+  json.name("request_id")
+      .text_or_null(last == nullptr ? std::string()
+                                    : std::string(request_id_of(last->order_id, last->number).view()));
+  json.name("calls").integer(last == nullptr ? 0 : last->calls);
+  json.name("last_at").time(last == nullptr ? Time() : std::max(last->noted_at, last->ended_at));
+  json.name("waits_for").text(waits_for(open));
+  json.end_object();
+}
+
+std::string waits_for(const GatewayWorkAndOrder& open) {
+  const GatewayWork& work = open.work;
+  if (work.key.kind != GatewayWorkKind::recharge)
+    return "the answer of the gateway " + std::string(work.gateway.view()) + " to a refund";
+  if (work.failed) {
+    const bool reserved = open.order && open.order->refund_reserved.is_positive();
+    return reserved ? "its refund" : "a refund that its gateway takes: the last one was refused";
+  }
+  if (open.attempts.empty()) return "a supplier that can be asked";
+  const RechargeAttempt& last = open.attempts.back();
+  const std::string supplier(last.supplier.view());
+  const std::string reason = last.reason.empty() ? "" : " (" + std::string(last.reason.view()) + ")";
+  if (!last.is_open())
+    return "the next supplier: " + supplier + " " + std::string(to_text(last.state)) + reason;
+  return "the answer of the supplier " + supplier + ", which may have done it" + reason;
 }
 
 }  // namespace recharge

@@ -16,6 +16,8 @@ constexpr Route kRoutes[] = {
      Doors::clients, check_balance, show_balance},
     {Method::get, "/api/orders", Scope::orders_read, Binding::account, LimitClass::read, Doors::clients,
      list_orders, show_orders},
+    {Method::get, "/api/orders/stuck", Scope::admin, Binding::all_accounts, LimitClass::admin, Doors::both,
+     list_stuck_orders, show_stuck_orders},
     {Method::get, "/api/orders/{order_id}", Scope::orders_read, Binding::order, LimitClass::read,
      Doors::clients, read_order, show_order},
     {Method::get, "/api/orders/{order_id}/explain", Scope::admin, Binding::order, LimitClass::admin,

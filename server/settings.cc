@@ -198,6 +198,9 @@ void read_rest(SettingsReader& reader, Settings& settings) {
     if (!std::ifstream(settings.gateway_ca_file))
       reader.refuse("gateway_calls.ca_file", settings.gateway_ca_file.string() + ": cannot be read");
   }
+  settings.fulfilment = read_fulfilment(reader);
+  if (settings.fulfilment.kind == Fulfilment::amqp && !settings.amqp)
+    reader.refuse("fulfilment.kind", "amqp needs [amqp]");
   for (const std::string& name : reader.names_in("gateway"))
     settings.gateways.push_back(read_gateway(reader, name));
 }
@@ -318,6 +321,7 @@ OrderPolicy::OrderPolicy(const Settings& settings)
       expire_after_ms(settings.orders.expire_after_ms),
       policies(settings.orders.policies),
       account_limits(settings.orders.account_limits),
+      fulfilment(settings.fulfilment.kind),
       tolerance_ms(settings.callback.tolerance_ms),
       required_fields(settings.callback.required_fields) {}
 

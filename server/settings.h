@@ -17,6 +17,7 @@
 #include "server/amqp_settings.h"
 #include "server/auth_settings.h"
 #include "server/event_settings.h"
+#include "server/fulfilment_settings.h"
 #include "server/limit_settings.h"
 #include "server/net_address.h"
 #include "server/secret_source.h"
@@ -147,6 +148,7 @@ struct Settings {
   EventSettings events;
   std::vector<WebhookSettings> webhooks;
   std::optional<AmqpSettings> amqp;
+  FulfilmentSettings fulfilment;
   std::vector<GatewaySettings> gateways;
   std::filesystem::path gateway_ca_file;  // whom to believe when gateways are called; empty: the system's
 
@@ -164,6 +166,7 @@ struct OrderPolicy {
   std::int64_t expire_after_ms;
   PaymentPolicies policies;
   AccountLimits account_limits;
+  Fulfilment fulfilment;  // the same at every reload
   std::int64_t tolerance_ms;
   std::vector<std::string> required_fields;
 };

@@ -246,7 +246,10 @@ void ShardedEngine::submit(unsigned thread, Operation& operation) noexcept {
     lane.ready.push_back(&operation);
     return;
   }
-  if (std::holds_alternative<ListExceptions>(operation.command)) return submit_to_all(lane, operation);
+  if (std::holds_alternative<ListExceptions>(operation.command) ||
+      std::holds_alternative<ListGatewayWork>(operation.command)) {
+    return submit_to_all(lane, operation);
+  }
   const unsigned owner = store_->map().of_command(operation.command) % threads();
   if (owner == thread) {
     execute_here(lane, operation);
@@ -262,7 +265,7 @@ void ShardedEngine::submit(unsigned thread, Operation& operation) noexcept {
 void ShardedEngine::submit_to_all(Lane& lane, Operation& operation) noexcept {
   auto* gathering = new Gathering{this, &lane, &operation, std::vector<Operation>(threads()), threads()};
   operation.outcome.code = OutcomeCode::found;
-  operation.outcome.shown = ExceptionPage{};
+  operation.outcome.shown = std::monostate{};
   for (unsigned owner = 0; owner < threads(); ++owner) {
     auto& part = gathering->parts[owner];
     part.command = operation.command;
@@ -271,12 +274,17 @@ void ShardedEngine::submit_to_all(Lane& lane, Operation& operation) noexcept {
     part.complete = [](Operation& done) noexcept {
       auto* all = static_cast<Gathering*>(done.context);
       auto& whole = *all->whole;
-      auto* page = std::get_if<ExceptionPage>(&done.outcome.shown);
-      if (page == nullptr) {
+      if (done.outcome.code != OutcomeCode::found) {
         whole.outcome.code = done.outcome.code;
-      } else {
-        merge_exceptions(std::get<ExceptionPage>(whole.outcome.shown), std::move(*page),
+      } else if (whole.outcome.shown.index() == 0) {
+        whole.outcome.shown = std::move(done.outcome.shown);
+      } else if (auto* exceptions = std::get_if<ExceptionPage>(&done.outcome.shown)) {
+        merge_exceptions(std::get<ExceptionPage>(whole.outcome.shown), std::move(*exceptions),
                          std::get<ListExceptions>(whole.command).limit);
+      } else {
+        merge_gateway_work(std::get<GatewayWorkPage>(whole.outcome.shown),
+                           std::move(std::get<GatewayWorkPage>(done.outcome.shown)),
+                           std::get<ListGatewayWork>(whole.command).limit);
       }
       if (--all->remaining > 0) return;
       all->engine->complete(*all->lane, whole);

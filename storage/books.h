@@ -32,11 +32,12 @@ enum class Table : std::uint8_t {
   house = 8,
   totals = 9,
   gateway_work = 10,
+  attempts = 11,
 };
-constexpr std::size_t kTables = 11;
+constexpr std::size_t kTables = 12;
 constexpr std::array<std::string_view, kTables> kTableNames = {
-    "orders",         "accounts",    "transfers", "refunds", "debits",      "exceptions",
-    "exception_keys", "idempotency", "house",     "totals",  "gateway_work"};
+    "orders",         "accounts",    "transfers", "refunds", "debits",       "exceptions",
+    "exception_keys", "idempotency", "house",     "totals",  "gateway_work", "attempts"};
 
 using Bytes = std::span<const std::byte>;
 

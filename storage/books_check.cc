@@ -10,8 +10,8 @@ namespace recharge {
 namespace {
 
 constexpr std::array<const char*, kTables> kRowNames = {
-    "order",         "account",         "transfer",      "refund", "debit",       "exception",
-    "exception key", "idempotency key", "house account", "totals", "gateway work"};
+    "order",         "account",         "transfer",      "refund", "debit",        "exception",
+    "exception key", "idempotency key", "house account", "totals", "gateway work", "attempt"};
 
 }  // namespace
 

@@ -16,6 +16,7 @@
 #include "core/ledger.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
+#include "core/recharge_attempt.h"
 
 namespace recharge {
 
@@ -72,6 +73,11 @@ struct RefundKey {
   RefundId refund_id;
   friend auto operator<=>(const RefundKey&, const RefundKey&) noexcept = default;
 };
+struct AttemptKey {
+  OrderId order_id;
+  std::uint16_t number = 0;
+  friend auto operator<=>(const AttemptKey&, const AttemptKey&) noexcept = default;
+};
 struct DebitKey {
   Account account;
   DebitId debit_id;
@@ -89,6 +95,7 @@ struct ChangeSet {
   std::map<ExceptionKey, ExceptionId> exception_keys;
   std::map<IdempotencyKey, Changed<IdempotencyRecord>> idempotency;
   std::map<GatewayWorkKey, Changed<GatewayWork>> gateway_work;  // ended: its row goes
+  std::map<AttemptKey, Changed<RechargeAttempt>> attempts;
 
   // As of the freezing. Always written whole: they are few.
   ShardTotals totals;
@@ -97,7 +104,7 @@ struct ChangeSet {
 
   std::size_t records() const noexcept {
     return orders.size() + accounts.size() + transfers.size() + refunds.size() + debits.size() +
-           exceptions.size() + idempotency.size() + gateway_work.size();
+           exceptions.size() + idempotency.size() + gateway_work.size() + attempts.size();
   }
   std::size_t bytes() const noexcept {
     constexpr std::size_t node = 64;  // of a map, roughly
@@ -105,7 +112,8 @@ struct ChangeSet {
            refunds.size() * (sizeof(Refund) * 2 + node) + debits.size() * (sizeof(Debit) * 2 + node) +
            exceptions.size() * (sizeof(PaymentException) * 2 + node) +
            idempotency.size() * (sizeof(IdempotencyRecord) * 2 + node) +
-           gateway_work.size() * (sizeof(GatewayWork) * 2 + node);
+           gateway_work.size() * (sizeof(GatewayWork) * 2 + node) +
+           attempts.size() * (sizeof(RechargeAttempt) * 2 + node);
   }
 };
 

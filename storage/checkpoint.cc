@@ -120,6 +120,10 @@ Result<void> CheckpointWriter::write_shards(const CheckpointInput& input) {
       codec_.encode(shard, entry.record, row_);
       RECHARGE_TRY(entry.record.ended ? erase(Table::gateway_work) : put(Table::gateway_work));
     }
+    for (const auto& [key, entry] : changes->attempts) {
+      codec_.encode(entry.record, row_);
+      RECHARGE_TRY(put(Table::attempts));
+    }
     for (const auto& account : changes->house) {
       codec_.encode(HouseAccountRow{shard, account}, row_);
       RECHARGE_TRY(put(Table::house));

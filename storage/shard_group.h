@@ -73,6 +73,8 @@ class ShardGroup {
   Result<void> read(ShardRecords& records, const ReadGatewayWork& command, Outcome& outcome);
   Result<void> read(ShardRecords& records, const ListOrders& command, Outcome& outcome);
   Result<void> read(ShardRecords& records, const ListEntries& command, Outcome& outcome);
+  Result<void> add_order(ShardRecords& records, GatewayWorkAndOrder& shown);
+  Result<void> read_gateway_work(const ListGatewayWork& command, Outcome& outcome, std::uint64_t& waits_for);
   Result<void> read_exceptions(const ListExceptions& command, Outcome& outcome, std::uint64_t& waits_for);
 
   ShardMap map_;
@@ -91,7 +93,8 @@ class ShardGroup {
   std::vector<GatewayWorkKey> noted_work_;
 };
 
-// The pages of several groups as one, newest first.
+// The pages of several groups as one, in the order that each has.
 void merge_exceptions(ExceptionPage& into, ExceptionPage&& other, unsigned limit);
+void merge_gateway_work(GatewayWorkPage& into, GatewayWorkPage&& other, unsigned limit);
 
 }  // namespace recharge

@@ -1,5 +1,6 @@
 // The reads of ShardGroup: they follow the chains that records form, newest first.
 #include <algorithm>
+#include <iterator>
 
 #include "core/check.h"
 #include "storage/shard_group.h"
@@ -41,6 +42,10 @@ std::uint64_t ShardGroup::execute_read(const Command& command, Outcome& outcome)
   std::uint64_t waits_for = 0;
   if (const auto* list = std::get_if<ListExceptions>(&command)) {
     if (!read_exceptions(*list, outcome, waits_for)) outcome.code = OutcomeCode::damaged;
+    return waits_for;
+  }
+  if (const auto* list = std::get_if<ListGatewayWork>(&command)) {
+    if (!read_gateway_work(*list, outcome, waits_for)) outcome.code = OutcomeCode::damaged;
     return waits_for;
   }
   auto* records = shards_[map_.of_command(command)].get();
@@ -104,9 +109,13 @@ Result<void> ShardGroup::read(ShardRecords& records, const ExplainOrder& command
     RECHARGE_GET(work, records.gateway_work(GatewayWorkKey::of_payment(command.order_id, method)));
     if (work != nullptr) explanation.payments.push_back(*work);
   }
-  if (explanation.order && is_credited(explanation.order->status)) {  // one that failed leaves no amount
+  if (explanation.order && explanation.order->is_paid_for()) {  // a refund that failed leaves no amount
     RECHARGE_GET(refunds, records.refunds_of(command.order_id));
     explanation.refunds = std::move(refunds);
+  }
+  if (explanation.order && explanation.order->fulfilment != Fulfilment::wallet) {
+    RECHARGE_GET(attempts, records.attempts_of(command.order_id));
+    explanation.attempts = std::move(attempts);
   }
   if (!explanation.order || explanation.order->exceptions > 0) {
     OrderReference reference;
@@ -132,13 +141,57 @@ Result<void> ShardGroup::read(ShardRecords& records, const ReadGatewayWork& comm
   outcome.code = work == nullptr ? OutcomeCode::payment_ended : OutcomeCode::found;
   if (work == nullptr) return {};
   GatewayWorkAndOrder shown{*work, std::nullopt};
-  if (!shown.work.order_id.is_nil()) {
-    RECHARGE_GET(order, records.order(shown.work.order_id));
-    if (order != nullptr) shown.order = *order;
-    if (order != nullptr && order->is_overdue(now_)) overdue_.push_back(order->id);
-  }
-  outcome.shown = shown;
+  if (auto done = add_order(records, shown); !done) return done.error();
+  if (shown.order && shown.order->is_overdue(now_)) overdue_.push_back(shown.order->id);
+  outcome.shown = std::move(shown);
   return {};
+}
+
+Result<void> ShardGroup::add_order(ShardRecords& records, GatewayWorkAndOrder& shown) {
+  if (shown.work.order_id.is_nil()) return {};
+  RECHARGE_GET(order, records.order(shown.work.order_id));
+  if (order != nullptr) shown.order = *order;
+  if (shown.work.key.kind == GatewayWorkKind::recharge) {
+    RECHARGE_GET(attempts, records.attempts_of(shown.work.order_id));
+    shown.attempts = std::move(attempts);
+  }
+  return {};
+}
+
+// Payments that are waited for are no trouble: left out.
+Result<void> ShardGroup::read_gateway_work(const ListGatewayWork& command, Outcome& outcome,
+                                           std::uint64_t& waits_for) {
+  GatewayWorkPage merged;
+  for (auto& shard : shards_) {
+    if (!shard) continue;
+    shard->begin_command();
+    RECHARGE_GET(keys, shard->open_gateway_work());
+    GatewayWorkPage page;
+    for (const GatewayWorkKey& key : keys) {
+      if (key.kind == GatewayWorkKind::payment || key <= command.after) continue;
+      page.more = page.works.size() == command.limit;
+      if (page.more) break;
+      RECHARGE_GET(work, shard->gateway_work(key));
+      if (work == nullptr) return Errc::damaged;
+      auto& shown = page.works.emplace_back(GatewayWorkAndOrder{*work, std::nullopt});
+      if (auto done = add_order(*shard, shown); !done) return done.error();
+    }
+    waits_for = std::max(waits_for, shard->read_number());
+    merge_gateway_work(merged, std::move(page), command.limit);
+  }
+  outcome.code = OutcomeCode::found;
+  outcome.shown = std::move(merged);
+  return {};
+}
+
+void merge_gateway_work(GatewayWorkPage& into, GatewayWorkPage&& other, unsigned limit) {
+  auto& all = into.works;
+  std::move(other.works.begin(), other.works.end(), std::back_inserter(all));
+  std::sort(all.begin(), all.end(), [](const GatewayWorkAndOrder& a, const GatewayWorkAndOrder& b) {
+    return a.work.key < b.work.key;
+  });
+  into.more = into.more || other.more || all.size() > limit;
+  if (all.size() > limit) all.resize(limit);
 }
 
 Result<void> ShardGroup::read(ShardRecords& records, const ListOrders& command, Outcome& outcome) {

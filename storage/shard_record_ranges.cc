@@ -102,6 +102,17 @@ Result<std::vector<Refund>> ShardRecords::refunds_of(const OrderId& order_id) {
   return refunds;
 }
 
+Result<std::vector<RechargeAttempt>> ShardRecords::attempts_of(const OrderId& order_id) {
+  std::vector<RechargeAttempt> attempts;  // numbered from 1 without a gap
+  for (std::uint16_t number = 1; number != 0; ++number) {
+    const auto found = attempt(order_id, number);
+    if (!found) return found.error();
+    if (*found == nullptr) break;
+    attempts.push_back(**found);
+  }
+  return attempts;
+}
+
 Result<std::vector<GatewayWorkKey>> ShardRecords::open_gateway_work() {
   std::set<GatewayWorkKey> open;
   StoredKey from;

@@ -115,7 +115,17 @@ Result<const GatewayWork*> ShardRecords::gateway_work(const GatewayWorkKey& key)
     const GatewayWork* work = read(found->second);
     return work->ended ? nullptr : work;
   }
-  return fetch(Table::gateway_work, gateway_work_key(shard_, key), key, fetched_gateway_work_);
+  auto& fetched = fetched_gateway_work_[next_gateway_work_++ % fetched_gateway_work_.size()];
+  return fetch(Table::gateway_work, gateway_work_key(shard_, key), key, fetched);
+}
+
+Result<const RechargeAttempt*> ShardRecords::attempt(const OrderId& order_id, std::uint16_t number) {
+  const AttemptKey key{order_id, number};
+  for (const auto* set : {static_cast<const ChangeSet*>(changed_.get()), frozen_.get()}) {
+    if (set == nullptr) continue;
+    if (const auto found = set->attempts.find(key); found != set->attempts.end()) return read(found->second);
+  }
+  return fetch(Table::attempts, attempt_key(order_id, number), key, fetched_attempt_);
 }
 
 Result<const PaymentException*> ShardRecords::exception(const ExceptionId& id) {
@@ -299,6 +309,12 @@ void ShardRecords::put(const IdempotencyRecord& record) noexcept {
 void ShardRecords::put(const GatewayWork& work) noexcept {
   mark_changed();
   changed_->gateway_work.insert_or_assign(work.key, Changed<GatewayWork>{work, change_number_});
+}
+
+void ShardRecords::put(const RechargeAttempt& attempt) noexcept {
+  mark_changed();
+  changed_->attempts.insert_or_assign(AttemptKey{attempt.order_id, attempt.number},
+                                      Changed<RechargeAttempt>{attempt, change_number_});
 }
 
 }  // namespace recharge

@@ -56,6 +56,7 @@ class ShardRecords final : public RecordSource, public RecordSink {
   // Oldest first.
   Result<std::vector<Refund>> refunds_of(const OrderId& order_id);
   Result<std::vector<PaymentException>> exceptions_of(const OrderReference& reference);
+  Result<std::vector<RechargeAttempt>> attempts_of(const OrderId& order_id);
   // All that is not ended, in the order of the keys.
   Result<std::vector<GatewayWorkKey>> open_gateway_work();
   const std::vector<HouseAccount>& house() const noexcept { return house_; }
@@ -69,6 +70,7 @@ class ShardRecords final : public RecordSource, public RecordSink {
   Result<const PaymentException*> exception(const ExceptionId& id) override;
   Result<const PaymentException*> exception(const ExceptionKey& key) override;
   Result<const GatewayWork*> gateway_work(const GatewayWorkKey& key) override;
+  Result<const RechargeAttempt*> attempt(const OrderId& order_id, std::uint16_t number) override;
   const ShardTotals& totals() override { return totals_; }
   Money house_balance(LedgerAccountKind kind, const GatewayName& gateway) override;
 
@@ -84,6 +86,7 @@ class ShardRecords final : public RecordSource, public RecordSink {
   void put(const Debit& debit) noexcept override;
   void put(const IdempotencyRecord& record) noexcept override;
   void put(const GatewayWork& work) noexcept override;
+  void put(const RechargeAttempt& attempt) noexcept override;
 
  private:
   // A record read from the books, or that there is none, until the next of its kind is read.
@@ -126,7 +129,9 @@ class ShardRecords final : public RecordSource, public RecordSink {
   Fetched<DebitKey, Debit> fetched_debit_;
   Fetched<EntryId, Transfer> fetched_transfer_;
   Fetched<IdempotencyKey, IdempotencyRecord> fetched_idempotency_;
-  Fetched<GatewayWorkKey, GatewayWork> fetched_gateway_work_;
+  std::array<Fetched<GatewayWorkKey, GatewayWork>, 2> fetched_gateway_work_;  // a refund and its recharge
+  std::size_t next_gateway_work_ = 0;
+  Fetched<AttemptKey, RechargeAttempt> fetched_attempt_;
   std::array<Fetched<ExceptionId, PaymentException>, kExceptionKinds + 1> fetched_exceptions_;
   std::size_t next_exception_ = 0;
 };

@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "core/record_fields.h"
 
@@ -16,6 +18,7 @@ constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kTransactionRoom = 40;
 constexpr std::size_t kGatewayRoom = 16;
 constexpr std::size_t kKeyIdRoom = 16;
+constexpr std::size_t kWalletStatuses = 8;  // of orders, in format 1
 
 template <class T, class U>
 concept Is = std::is_same_v<std::remove_const_t<T>, U>;
@@ -53,9 +56,9 @@ void roomy(A& archive, auto& text, std::size_t room) noexcept {
 }
 
 template <class A, Is<Order> T>
-void stored(A& archive, T& order) noexcept {
-  enumerated(archive, order.status, OrderStatus::partially_refunded);
-  enumerated(archive, order.ended_as, OrderStatus::partially_refunded);
+void stored(A& archive, T& order, std::uint8_t format) noexcept {
+  enumerated(archive, order.status, kLastOrderStatus);
+  enumerated(archive, order.ended_as, kLastOrderStatus);
   enumerated(archive, order.evidence_scheme, kLastSignatureScheme);
   wide<std::uint16_t>(archive, order.exceptions);
   wide<std::uint16_t>(archive, order.currency.number);
@@ -75,10 +78,11 @@ void stored(A& archive, T& order) noexcept {
   roomy(archive, order.gateway, kGatewayRoom);
   roomy(archive, order.transaction_id, kTransactionRoom);
   roomy(archive, order.evidence_key, kKeyIdRoom);
+  if (format > kWalletStoredFormat) enumerated(archive, order.fulfilment, kLastFulfilment);
 }
 
 template <class A, Is<UserAccount> T>
-void stored(A& archive, T& account) noexcept {
+void stored(A& archive, T& account, std::uint8_t) noexcept {
   wide_money(archive, account.balance);
   field(archive, account.newest_order);
   field(archive, account.newest_entry);
@@ -87,19 +91,20 @@ void stored(A& archive, T& account) noexcept {
 }
 
 template <class A, class T>
-requires Is<T, Transfer> || Is<T, Refund> || Is<T, Debit> || Is<T, IdempotencyRecord> || Is<T, GatewayWork>
-void stored(A& archive, T& record) noexcept { fields(archive, record); }
+requires Is<T, Transfer> || Is<T, Refund> || Is<T, Debit> || Is<T, IdempotencyRecord> || Is<T, GatewayWork> ||
+    Is<T, RechargeAttempt>
+void stored(A& archive, T& record, std::uint8_t) noexcept { fields(archive, record); }
 
 // In the journal the last two stand in the command of the same record.
 template <class A, Is<PaymentException> T>
-void stored(A& archive, T& exception) noexcept {
+void stored(A& archive, T& exception, std::uint8_t) noexcept {
   fields(archive, exception);
   field(archive, exception.sent_at);
   enumerated(archive, exception.evidence_scheme, kLastSignatureScheme);
 }
 
 template <class A, Is<ExceptionKeyRow> T>
-void stored(A& archive, T& row) noexcept {
+void stored(A& archive, T& row, std::uint8_t) noexcept {
   field(archive, row.key.reference);
   enumerated(archive, row.key.kind, ExceptionKind::balance_limit);
   field(archive, row.key.gateway);
@@ -108,20 +113,42 @@ void stored(A& archive, T& row) noexcept {
 }
 
 template <class A, Is<HouseAccountRow> T>
-void stored(A& archive, T& row) noexcept {
+void stored(A& archive, T& row, std::uint8_t) noexcept {
   field(archive, row.shard);
-  enumerated(archive, row.account.kind, LedgerAccountKind::spending);
+  enumerated(archive, row.account.kind, kLastLedgerAccountKind);
   field(archive, row.account.gateway);
   wide_money(archive, row.account.balance);
 }
 
 template <class A, Is<ShardTotalsRow> T>
-void stored(A& archive, T& row) noexcept {
+void stored(A& archive, T& row, std::uint8_t format) noexcept {
   field(archive, row.shard);
-  for (auto& count : row.totals.orders) wide<std::uint64_t>(archive, count);
+  for (std::size_t i = 0; i < kWalletStatuses; ++i) wide<std::uint64_t>(archive, row.totals.orders[i]);
   for (auto& count : row.totals.open_exceptions) wide<std::uint64_t>(archive, count);
   wide<std::uint64_t>(archive, row.totals.transfers);
   wide_money(archive, row.totals.users);
+  if (format == kWalletStoredFormat) return;
+  for (std::size_t i = kWalletStatuses; i < kOrderStatuses; ++i)
+    wide<std::uint64_t>(archive, row.totals.orders[i]);
+}
+
+// What a build that knows format 1 alone must not misread.
+bool is_of_supplier(const Order& order) noexcept { return order.fulfilment != Fulfilment::wallet; }
+bool is_of_supplier(const Transfer& transfer) noexcept {
+  return transfer.kind > TransferKind::exception_dismissed;
+}
+bool is_of_supplier(const GatewayWork& work) noexcept { return work.key.kind == GatewayWorkKind::recharge; }
+bool is_of_supplier(const HouseAccountRow& row) noexcept {
+  return row.account.kind > LedgerAccountKind::spending;
+}
+bool is_of_supplier(const ShardTotalsRow& row) noexcept {
+  return std::any_of(row.totals.orders.begin() + kWalletStatuses, row.totals.orders.end(),
+                     [](std::uint64_t count) { return count > 0; });
+}
+bool is_of_supplier(const RechargeAttempt&) noexcept { return true; }
+template <class Other>
+bool is_of_supplier(const Other&) noexcept {
+  return false;
 }
 
 void append(StoredKey& key, const void* data, std::size_t size) noexcept {
@@ -195,6 +222,13 @@ StoredKey totals_key(std::uint8_t shard) noexcept {
   return key;
 }
 
+StoredKey attempt_key(const OrderId& order_id, std::uint16_t number) noexcept {
+  StoredKey key = order_key(order_id);
+  append(key, static_cast<std::uint8_t>(number >> 8));
+  append(key, static_cast<std::uint8_t>(number));
+  return key;
+}
+
 StoredKey gateway_work_key(std::uint8_t shard, const GatewayWorkKey& work) noexcept {
   StoredKey key;
   append(key, shard);
@@ -225,8 +259,9 @@ void RecordCodec::encode_row(Table table, StoredKey key, const T& record, Stored
   row.key = key;
   row.value.resize(kMaxValueBytes, boost::container::default_init);
   ByteWriter writer(std::span(row.value).subspan(kChecksumBytes));
-  writer.fixed(kStoredFormat);
-  stored(writer, record);
+  const std::uint8_t format = is_of_supplier(record) ? kStoredFormat : kWalletStoredFormat;
+  writer.fixed(format);
+  stored(writer, record, format);
   RECHARGE_CHECK(writer.ok());
   row.value.resize(kChecksumBytes + writer.size());
   const auto sum = checksum(table, row.key, Bytes(row.value).subspan(kChecksumBytes));
@@ -243,7 +278,7 @@ Result<void> RecordCodec::check(Table table, Bytes key, Bytes value) const noexc
   std::memcpy(&sum, value.data(), sizeof sum);
   if (sum != checksum(table, key, body)) return Errc::damaged;
   const auto format = static_cast<std::uint8_t>(body.front());
-  if (format == kStoredFormat) return {};
+  if (format == kStoredFormat || format == kWalletStoredFormat) return {};
   return format > kStoredFormat ? Errc::newer_format : Errc::damaged;
 }
 
@@ -251,7 +286,7 @@ template <class T>
 Result<void> RecordCodec::decode_row(Table table, Bytes key, Bytes value, T& record) const noexcept {
   if (auto checked = check(table, key, value); !checked) return checked;
   ByteReader reader(value.subspan(kChecksumBytes + 1));
-  stored(reader, record);
+  stored(reader, record, static_cast<std::uint8_t>(value[kChecksumBytes]));
   if (!reader.at_end()) return Errc::damaged;
   return {};
 }
@@ -291,6 +326,10 @@ void RecordCodec::encode(std::uint8_t shard, const GatewayWork& r, StoredRow& ro
   encode_row(Table::gateway_work, gateway_work_key(shard, r.key), r, row);
 }
 
+void RecordCodec::encode(const RechargeAttempt& r, StoredRow& row) const noexcept {
+  encode_row(Table::attempts, attempt_key(r.order_id, r.number), r, row);
+}
+
 Result<void> RecordCodec::decode(Bytes key, Bytes value, Order& record) const noexcept {
   if (key.size() != record.id.bytes.size()) return Errc::damaged;
   std::memcpy(record.id.bytes.data(), key.data(), key.size());
@@ -326,6 +365,9 @@ Result<void> RecordCodec::decode(Bytes key, Bytes value, ShardTotalsRow& record)
 }
 Result<void> RecordCodec::decode(Bytes key, Bytes value, GatewayWork& record) const noexcept {
   return decode_row(Table::gateway_work, key, value, record);
+}
+Result<void> RecordCodec::decode(Bytes key, Bytes value, RechargeAttempt& record) const noexcept {
+  return decode_row(Table::attempts, key, value, record);
 }
 
 }  // namespace recharge

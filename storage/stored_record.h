@@ -11,6 +11,7 @@
 #include "core/ledger.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
+#include "core/recharge_attempt.h"
 #include "storage/books.h"
 
 namespace recharge {
@@ -21,7 +22,9 @@ constexpr std::size_t kMaxValueBytes = 1024;
 using StoredKey = boost::container::static_vector<std::byte, kMaxKeyBytes>;
 using StoredValue = boost::container::static_vector<std::byte, kMaxValueBytes>;
 
-constexpr std::uint8_t kStoredFormat = 1;
+// Format 2 holds what recharges by suppliers have added; a row without any of that is of format 1.
+constexpr std::uint8_t kStoredFormat = 2;
+constexpr std::uint8_t kWalletStoredFormat = 1;
 
 // What the exceptions of one payment are found by.
 struct ExceptionKeyRow {
@@ -47,6 +50,7 @@ StoredKey exception_key_key(std::uint8_t shard, const ExceptionKey& key) noexcep
 StoredKey idempotency_key(const IdempotencyKey& key) noexcept;
 StoredKey house_key(std::uint8_t shard, LedgerAccountKind kind, const GatewayName& gateway) noexcept;
 StoredKey totals_key(std::uint8_t shard) noexcept;
+StoredKey attempt_key(const OrderId& order_id, std::uint16_t number) noexcept;
 StoredKey gateway_work_key(std::uint8_t shard, const GatewayWorkKey& key) noexcept;
 
 struct StoredRow {
@@ -69,6 +73,7 @@ class RecordCodec {
   void encode(const HouseAccountRow& record, StoredRow& row) const noexcept;
   void encode(const ShardTotalsRow& record, StoredRow& row) const noexcept;
   void encode(std::uint8_t shard, const GatewayWork& record, StoredRow& row) const noexcept;
+  void encode(const RechargeAttempt& record, StoredRow& row) const noexcept;
 
   // The checksum and format of a row alone.
   Result<void> check(Table table, Bytes key, Bytes value) const noexcept;
@@ -83,6 +88,7 @@ class RecordCodec {
   Result<void> decode(Bytes key, Bytes value, HouseAccountRow& record) const noexcept;
   Result<void> decode(Bytes key, Bytes value, ShardTotalsRow& record) const noexcept;
   Result<void> decode(Bytes key, Bytes value, GatewayWork& record) const noexcept;
+  Result<void> decode(Bytes key, Bytes value, RechargeAttempt& record) const noexcept;
 
  private:
   template <class T>

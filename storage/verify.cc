@@ -43,9 +43,9 @@ class Sums {
       if (const auto* posted = std::get_if<TransferPosted>(&fact)) {
         if (known_.erase(posted->transfer.id) == 0) add(posted->transfer, report);
       }
-      if (const auto* changed = std::get_if<OrderChanged>(&fact); changed != nullptr &&
-                                                                  changed->fields & kTransactionField &&
-                                                                  changed->status == OrderStatus::recharged) {
+      if (const auto* changed = std::get_if<OrderChanged>(&fact);
+          changed != nullptr && changed->fields & kTransactionField &&
+          (changed->event == OrderEvent::recharged || changed->event == OrderEvent::payment_held)) {
         const auto* payment = std::get_if<ReportPayment>(&record.command);
         note_payment(payment != nullptr ? payment->gateway : GatewayName(), changed->transaction_id,
                      changed->order_id, report);
@@ -66,7 +66,7 @@ class Sums {
     return for_each_row(base, Table::orders, [&](Bytes key, Bytes value) -> Result<void> {
       Order order;
       if (auto decoded = codec.decode(key, value, order); !decoded) return decoded;
-      if (is_credited(order.status)) note_payment(order.gateway, order.transaction_id, order.id, report);
+      if (order.is_paid_for()) note_payment(order.gateway, order.transaction_id, order.id, report);
       return {};
     });
   }
@@ -78,7 +78,8 @@ class Sums {
     move(transfer.debit, -transfer.amount.minor_units());
     move(transfer.credit, transfer.amount.minor_units());
     ++report.transfers;
-    if (transfer.kind == TransferKind::recharge && ++credits_[transfer.order_id.to_hex()] > 1)
+    const bool recharges = transfer.kind == TransferKind::recharge || transfer.kind == TransferKind::supplied;
+    if (recharges && ++credits_[transfer.order_id.to_hex()] > 1)
       report.add("order " + transfer.order_id.to_text() + " was credited twice");
   }
   void note_payment(const GatewayName& gateway, const TransactionId& transaction, const OrderId& order,

@@ -1,4 +1,4 @@
-// The verbs about orders: create, show, list, explain, close, refund.
+// The verbs about orders: create, show, list, explain, close, refund; and those that are stuck.
 #include <iostream>
 #include <memory>
 
@@ -26,6 +26,14 @@ std::string show_order(const std::string& body) {
 std::string show_orders(const std::string& body) {
   std::string out = describe_list(json_member(body, "data").value_or("[]"),
                                   {"order_id", "amount", "status", "created_at", "transaction_id"});
+  if (const auto cursor = json_member(body, "next_cursor")) out += "more: --cursor " + *cursor + '\n';
+  return out;
+}
+
+std::string show_stuck(const std::string& body) {
+  std::string out = describe_list(
+      json_member(body, "data").value_or("[]"),
+      {"order_id", "kind", "status", "amount", "since", "attempts", "supplier", "calls", "waits_for"});
   if (const auto cursor = json_member(body, "next_cursor")) out += "more: --cursor " + *cursor + '\n';
   return out;
 }
@@ -144,6 +152,19 @@ void add_order_verbs(CLI::App& app, Tool& tool) {
                          });
     };
   });
+  CLI::App* orders = app.add_subcommand("orders", "Look at all orders");
+  orders->require_subcommand(1);
+  CLI::App* stuck = orders->add_subcommand("stuck", "List recharges and refunds that are not ended, and why");
+  stuck->add_option("--limit", options->limit, "How many")->check(CLI::Range(1, 100))->capture_default_str();
+  stuck->add_option("--cursor", options->cursor, "Go on where the last list ended");
+  stuck->callback([&tool, options] {
+    tool.action = [&tool, options] {
+      std::string path = "/api/orders/stuck?limit=" + std::to_string(options->limit);
+      if (!options->cursor.empty()) path += "&cursor=" + percent_encode(options->cursor);
+      return print_reply(tool, HttpClient(tool.server, tool.token).get(path), show_stuck);
+    };
+  });
+
   CLI::App* refund = add_verb_on_order(*order, "refund", "Pay a recharged order back", *options);
   refund->add_option("--amount", options->amount, "How much; without it, all that is left");
   refund->add_option("--refund-id", options->refund_id, "Makes repeating harmless; made when absent");

@@ -144,7 +144,11 @@ void add_simulate_verb(CLI::App& app, Tool& tool) {
   verb->footer(
       "The server is started with --config DIR/recharged.toml. With --payments nothing else may pay at it.\n"
       "Exit codes: 0 all is as it has to be, 1 it is not.");
-  verb->callback([&tool, options] { tool.action = [&tool, options] { return run(tool, *options); }; });
+  verb->require_subcommand(0, 1);
+  verb->callback([&tool, options, verb] {
+    if (verb->get_subcommands().empty()) tool.action = [&tool, options] { return run(tool, *options); };
+  });
+  add_supplier_verb(*verb, tool);
 }
 
 }  // namespace recharge

@@ -4,6 +4,7 @@
 // within its accounts and trades. Source: as in core/*_calls.h.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,8 @@ struct ApiReply {
   std::string content_type = "application/json";
   std::vector<std::string> headers;
   std::string body;
+  std::int64_t delay_ms = 0;  // before it is sent, or the connection is closed
+  bool hang_up = false;       // the connection is closed instead
 };
 
 class SimulatedApis {

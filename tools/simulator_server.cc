@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -13,6 +14,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <charconv>
+#include <chrono>
 #include <thread>
 
 namespace recharge {
@@ -66,7 +68,13 @@ struct SimulatorServer::Impl {
         parser.body_limit(kMaxBodyBytes);
         co_await http::async_read(socket, buffer, parser, asio::use_awaitable);
         keep_alive = parser.get().keep_alive();
-        auto response = to_response(handler(to_request(parser.get())), keep_alive);
+        const ApiReply reply = handler(to_request(parser.get()));
+        if (reply.delay_ms > 0) {
+          asio::steady_timer timer(context, std::chrono::milliseconds(reply.delay_ms));
+          co_await timer.async_wait(asio::use_awaitable);
+        }
+        if (reply.hang_up) co_return;
+        auto response = to_response(reply, keep_alive);
         co_await http::async_write(socket, response, asio::use_awaitable);
       }
     } catch (const boost::system::system_error&) {

@@ -6,7 +6,7 @@
 
 namespace recharge {
 
-void add_order_verbs(CLI::App& app, Tool& tool);      // order create|show|list|explain|close|refund
+void add_order_verbs(CLI::App& app, Tool& tool);  // order create|show|list|explain|close|refund, orders stuck
 void add_payment_verbs(CLI::App& app, Tool& tool);    // pay
 void add_callback_verbs(CLI::App& app, Tool& tool);   // callback, sign
 void add_account_verbs(CLI::App& app, Tool& tool);    // balance, debit
@@ -20,6 +20,7 @@ void add_backup_verbs(CLI::App& app, Tool& tool);  // backup, restore
 void add_reconcile_verb(CLI::App& app, Tool& tool);
 void add_report_verb(CLI::App& app, Tool& tool);
 void add_simulate_verb(CLI::App& app, Tool& tool);
+void add_supplier_verb(CLI::App& simulate, Tool& tool);  // simulate supplier
 void add_token_verb(CLI::App& app, Tool& tool);
 void add_completion_verb(CLI::App& app, Tool& tool);
 

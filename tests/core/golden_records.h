@@ -33,7 +33,21 @@ class GoldenRecords {
             {"note_payment_start", note_payment_start()},
             {"end_payment", end_payment()},
             {"settle_exception_refund", settle_exception_refund()},
-            {"report_payment_by_policy", report_payment_by_policy()}};
+            {"report_payment_by_policy", report_payment_by_policy()},
+            {"report_payment_held", report_payment_held()},
+            {"begin_attempt", begin_attempt()},
+            {"note_attempt", note_attempt()},
+            {"end_attempt", end_attempt()},
+            {"fail_recharge", fail_recharge()}};
+  }
+
+  RechargeAttempt attempt() const {
+    RechargeAttempt attempt;
+    attempt.order_id = order_;
+    attempt.number = 300;
+    attempt.supplier = text<SupplierName>("acme");
+    attempt.begun_at = kNow;
+    return attempt;
   }
 
  private:
@@ -280,6 +294,80 @@ class GoldenRecords {
     std::get<ReportPayment>(result.command).policies = {PaymentPolicy::review, PaymentPolicy::refund,
                                                         PaymentPolicy::credit, PaymentPolicy::refund};
     return result;
+  }
+  GatewayWork recharge() const {
+    GatewayWork work;
+    work.key = GatewayWorkKey::of_recharge(order_);
+    work.gateway = native_;
+    work.started_at = kNow;
+    work.order_id = order_;
+    work.amount = cents(5000);
+    return work;
+  }
+  OrderChanged held(OrderEvent event, OrderStatus from, OrderStatus to) const {
+    auto fact = changed(event, from, to);
+    fact.fulfilment = Fulfilment::http;
+    fact.transaction_id = transaction_;
+    return fact;
+  }
+  JournalRecord report_payment_held() const {
+    auto command = report();
+    command.fulfilment = Fulfilment::http;
+    auto fact = held(OrderEvent::payment_held, OrderStatus::pending, OrderStatus::paid);
+    fact.fields = kTransactionField | kPaidAtField | kEvidenceFields;
+    fact.paid_at = kNow;
+    fact.evidence = command.evidence_digest;
+    fact.evidence_key = command.key_id;
+    fact.evidence_at = kNow;
+    return record(command, {posted(TransferKind::payment_held, house(LedgerAccountKind::clearing),
+                                   house(LedgerAccountKind::fulfilment)),
+                            fact, GatewayWorkChanged{recharge()}});
+  }
+  JournalRecord begin_attempt() const {
+    auto work = recharge();
+    work.attempts = 300;
+    return record(BeginAttempt{order_, 300, attempt().supplier},
+                  {AttemptRecorded{attempt()}, GatewayWorkChanged{work},
+                   held(OrderEvent::recharge_begun, OrderStatus::paid, OrderStatus::recharging)});
+  }
+  JournalRecord note_attempt() const {
+    auto noted = attempt();
+    noted.begun_at = Time{kNow.ms - 9};
+    noted.noted_at = kNow;
+    noted.calls = 70'000;
+    noted.reason = text<AttemptReason>("no answer");
+    return record(NoteAttempt{order_, 300, noted.reason}, {AttemptRecorded{noted}});
+  }
+  JournalRecord end_attempt() const {
+    auto ended = attempt();
+    ended.state = AttemptState::succeeded;
+    ended.ended_at = kNow;
+    ended.reference = text<TransactionId>("acme-1");
+    auto fact = held(OrderEvent::recharged, OrderStatus::recharging, OrderStatus::recharged);
+    fact.fields = kRechargedAtField;
+    fact.recharged_at = kNow;
+    auto work = recharge();
+    work.attempts = 300;
+    work.ended = true;
+    return record(EndAttempt{order_, 300, ended.state, ended.reference, {}},
+                  {AttemptRecorded{ended},
+                   posted(TransferKind::supplied, house(LedgerAccountKind::fulfilment),
+                          LedgerAccount::of_house(LedgerAccountKind::supplied, ended.supplier)),
+                   fact, GatewayWorkChanged{work}});
+  }
+  JournalRecord fail_recharge() const {
+    auto work = recharge();
+    work.failed = true;
+    auto reserved = held(OrderEvent::refund_reserved, OrderStatus::recharging, OrderStatus::recharging);
+    reserved.fields = kRefundFields;
+    reserved.refund_reserved = cents(5000);
+    const Refund refund{order_, refund_, cents(5000), kNow, {}, RefundStatus::pending};
+    return record(FailRecharge{order_},
+                  {GatewayWorkChanged{work},
+                   held(OrderEvent::recharge_failed, OrderStatus::recharging, OrderStatus::recharging),
+                   posted(TransferKind::recharge_failed, house(LedgerAccountKind::fulfilment),
+                          house(LedgerAccountKind::in_transit)),
+                   RefundRecorded{refund}, reserved});
   }
   JournalRecord resolve_exception() const {
     ExceptionResolved fact;

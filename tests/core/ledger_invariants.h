@@ -24,6 +24,7 @@ class InvariantCheck {
     refunds_stay_within_the_payment();
     open_exceptions_hold_their_money();
     payments_are_kept_at_most_once();
+    recharges_by_suppliers_add_up();
     return std::move(found_);
   }
 
@@ -117,17 +118,21 @@ class InvariantCheck {
   void orders_are_credited_at_most_once() {
     std::map<OrderId, int> credits;
     for (const auto& [id, transfer] : records_.transfers) {
-      if (transfer.kind != TransferKind::recharge) continue;
+      const bool supplied = transfer.kind == TransferKind::supplied;
+      if (transfer.kind != TransferKind::recharge && !supplied) continue;
       ++credits[transfer.order_id];
       const auto order = records_.orders.find(transfer.order_id);
       require(order != records_.orders.end() && order->second.amount == transfer.amount &&
-                  transfer.user() != nullptr && order->second.account == *transfer.user(),
+                  (supplied ? transfer.user() == nullptr && order->second.fulfilment != Fulfilment::wallet
+                            : transfer.user() != nullptr && order->second.account == *transfer.user()),
               "a credit is not that of its order");
     }
     for (const auto& [id, order] : records_.orders) {
       require(credits[id] <= 1, "an order was credited more than once");
-      require((credits[id] > 0) == is_credited(order.status), "an order's status denies its credits");
-      require(is_credited(order.status) == order.recharged_at.reached(), "recharged_at denies the status");
+      const bool credited = order.fulfilment == Fulfilment::wallet ? is_credited(order.status)
+                                                                   : order.status == OrderStatus::recharged;
+      require((credits[id] > 0) == credited, "an order's status denies its credits");
+      require(credited == order.recharged_at.reached(), "recharged_at denies the status");
     }
   }
 
@@ -188,6 +193,47 @@ class InvariantCheck {
       require(!is_credited(order.status) || order.gateway != exception.gateway ||
                   order.transaction_id != exception.transaction_id,
               "a payment is credited and kept");
+    }
+  }
+
+  // Whoever waits for a supplier has its money held and its work open; whoever does not, has neither.
+  void recharges_by_suppliers_add_up() {
+    std::map<GatewayName, std::int64_t> held;
+    std::map<SupplierName, std::int64_t> supplied;
+    for (const auto& [id, order] : records_.orders) {
+      const auto work = records_.gateway_works.find(GatewayWorkKey::of_recharge(id));
+      const bool open = work != records_.gateway_works.end();
+      require(order.is_held() == open, "a held order's work is not open, or another's is");
+      if (order.is_held()) {
+        held[order.gateway] += order.amount.minor_units() - order.refund_reserved.minor_units();
+        require(work->second.failed || !order.refund_reserved.is_positive(),
+                "what a supplier may still recharge is on its way back to the payer");
+      }
+      int succeeded = 0;
+      int under_way = 0;
+      std::uint16_t number = 0;
+      for (auto at = records_.attempts.lower_bound({id, 0});
+           at != records_.attempts.end() && at->first.first == id; ++at) {
+        require(at->second.number == ++number, "attempts are not numbered from 1");
+        under_way += at->second.is_open() ? 1 : 0;
+        if (at->second.state != AttemptState::succeeded) continue;
+        ++succeeded;
+        supplied[at->second.supplier] += order.amount.minor_units();
+        const auto last = std::next(at);
+        require(last == records_.attempts.end() || last->first.first != id, "an attempt follows a success");
+      }
+      require(succeeded + under_way <= 1, "two suppliers may recharge the same order");
+      require(under_way == 0 || (open && !work->second.failed),
+              "an attempt is under way for an ended recharge");
+      require(!open || work->second.attempts == number, "the work counts other attempts");
+      const bool recharged = order.fulfilment != Fulfilment::wallet && order.status == OrderStatus::recharged;
+      require((succeeded > 0) == recharged, "an order's status denies its attempts");
+    }
+    for (const auto& [key, balance] : records_.house) {
+      if (key.first == LedgerAccountKind::fulfilment)
+        require(balance.minor_units() == held[key.second], "fulfilment is not the sum of held payments");
+      if (key.first == LedgerAccountKind::supplied)
+        require(balance.minor_units() == supplied[key.second], "supplied is not the sum of recharges");
     }
   }
 

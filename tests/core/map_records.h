@@ -24,6 +24,7 @@ class MapRecords final : public RecordSource, public RecordSink {
   std::map<ExceptionId, PaymentException> exceptions;
   std::map<ExceptionKey, ExceptionId> exception_keys;
   std::map<GatewayWorkKey, GatewayWork> gateway_works;
+  std::map<std::pair<OrderId, std::uint16_t>, RechargeAttempt> attempts;
   std::map<std::pair<LedgerAccountKind, GatewayName>, Money> house;
   ShardTotals shard_totals;
 
@@ -47,6 +48,9 @@ class MapRecords final : public RecordSource, public RecordSink {
   }
   Result<const GatewayWork*> gateway_work(const GatewayWorkKey& key) override {
     return find(gateway_works, key);
+  }
+  Result<const RechargeAttempt*> attempt(const OrderId& order_id, std::uint16_t number) override {
+    return find(attempts, {order_id, number});
   }
   const ShardTotals& totals() override { return shard_totals; }
   Money house_balance(LedgerAccountKind kind, const GatewayName& gateway) override {
@@ -83,6 +87,9 @@ class MapRecords final : public RecordSource, public RecordSink {
       gateway_works[work.key] = work;
     }
   }
+  void put(const RechargeAttempt& attempt) noexcept override {
+    attempts[{attempt.order_id, attempt.number}] = attempt;
+  }
 
  private:
   template <class Map>
@@ -103,7 +110,7 @@ inline bool same(const MapRecords& a, const MapRecords& b) {
          same(a.debits, b.debits) && same(a.transfers, b.transfers) &&
          same(a.idempotency_records, b.idempotency_records) && same(a.exceptions, b.exceptions) &&
          same(a.exception_keys, b.exception_keys) && same(a.gateway_works, b.gateway_works) &&
-         same(a.house, b.house) && same(a.shard_totals, b.shard_totals);
+         same(a.attempts, b.attempts) && same(a.house, b.house) && same(a.shard_totals, b.shard_totals);
 }
 
 // One record a line, for messages.

@@ -82,20 +82,22 @@ class RandomRecord {
   void fill(std::uint16_t& value) { value = number<std::uint16_t>(); }
   void fill(std::uint8_t& value) { value = number<std::uint8_t>(); }
   void fill(bool& value) { value = flag(); }
-  void fill(OrderStatus& status) { status = up_to(OrderStatus::partially_refunded); }
-  void fill(OrderEvent& event) { event = up_to(OrderEvent::payment_started); }
+  void fill(OrderStatus& status) { status = up_to(kLastOrderStatus); }
+  void fill(OrderEvent& event) { event = up_to(kLastOrderEvent); }
   void fill(RefundStatus& status) { status = up_to(RefundStatus::failed); }
-  void fill(TransferKind& kind) { kind = up_to(TransferKind::exception_dismissed); }
+  void fill(TransferKind& kind) { kind = up_to(kLastTransferKind); }
   void fill(ExceptionKind& kind) { kind = up_to(ExceptionKind::balance_limit); }
   void fill(ExceptionAction& action) { action = up_to(ExceptionAction::superseded); }
   void fill(PaymentPolicy& policy) { policy = up_to(PaymentPolicy::refund); }
   void fill(PayMethod& method) { method = up_to(PayMethod::intent); }
-  void fill(GatewayWorkKind& kind) { kind = up_to(GatewayWorkKind::exception_refund); }
+  void fill(GatewayWorkKind& kind) { kind = up_to(kLastGatewayWorkKind); }
+  void fill(Fulfilment& fulfilment) { fulfilment = up_to(kLastFulfilment); }
+  void fill(AttemptState& state) { state = up_to(kLastAttemptState); }
   void fill(SignatureScheme& scheme) { scheme = up_to(kLastSignatureScheme); }
   void fill(std::string_view&) {}
   void fill(LedgerAccount& account) {
     account = {};
-    account.kind = up_to(LedgerAccountKind::spending);
+    account.kind = up_to(kLastLedgerAccountKind);
     if (account.kind == LedgerAccountKind::user) {
       fill(account.user);
     } else {
@@ -197,6 +199,7 @@ class RandomRecord {
     kept.refunded = fact.refunded;
     kept.refund_reserved = fact.refund_reserved;
     kept.exceptions = fact.exceptions;
+    kept.fulfilment = fact.fulfilment;
     if (kept.fields & kEvidenceFields) {
       kept.evidence = payment()->evidence_digest;
       kept.evidence_key = payment()->key_id;
@@ -209,6 +212,12 @@ class RandomRecord {
     fact.exception.sent_at = {};
     fact.exception.evidence_scheme = {};
   }
+  void settle(GatewayWorkChanged& fact) {
+    if (fact.work.key.kind == GatewayWorkKind::recharge) return;
+    fact.work.attempts = 0;
+    fact.work.failed = false;
+  }
+  void settle(AttemptRecorded&) {}
   void settle(TransferPosted& fact) { fact.transfer.order_id = share(fact.transfer.order_id); }
   void settle(ExceptionOpened& fact) {
     fact.exception.sent_at = {};

@@ -147,7 +147,7 @@ TEST(HistoriesTogether, MeetEveryOutcomeFactAndException) {
                     OutcomeCode::too_many_pending,     OutcomeCode::day_amount_exceeded}) {
     EXPECT_GT(codes[code], 0) << "outcome " << static_cast<int>(code);
   }
-  EXPECT_EQ(kinds.size(), std::variant_size_v<Fact>);
+  EXPECT_EQ(kinds.size(), std::variant_size_v<Fact> - 1) << "all but attempts: recharge_table_test.cc";
   EXPECT_EQ(exceptions.size(), kExceptionKinds);
   EXPECT_EQ(actions.size(), 5u);
 }
@@ -201,7 +201,7 @@ TEST(BrokenBuild, ThatForgetsRefundsIsCaught) {
 TEST(BrokenBuild, ThatLosesOneKindOfFactIsCaught) {
   for (std::size_t lost = 0; lost < std::variant_size_v<Fact>; ++lost) {
     // Without orders nothing happens; a lost debit: see below; work at gateways: gateway_work_test.cc.
-    if (lost == 0 || lost == 6 || lost == 7) continue;
+    if (lost == 0 || lost == 6 || lost >= 7) continue;
     EXPECT_TRUE(is_caught([lost](RuleDriver& driver) {
       driver.apply_fact = [lost](const Fact& fact, RecordSink& sink) {
         if (fact.index() != lost) apply(fact, sink);

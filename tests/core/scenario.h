@@ -19,6 +19,7 @@ struct Callback {
   std::int64_t sent_ago_ms = 0;  // how old the signature is on arrival
   std::optional<Time> paid_at = {};
   PaymentPolicy late = PaymentPolicy::review;
+  Fulfilment fulfilment = Fulfilment::wallet;
   std::string_view evidence = R"({"order_id":"…","status":"success"})";
 };
 
@@ -64,6 +65,7 @@ class Scenario : public RuleDriver {
     command.tolerance_ms = kToleranceMs;
     command.paid_at = callback.paid_at;
     command.policies.late = callback.late;
+    command.fulfilment = callback.fulfilment;
     command.exception_id = fresh_exception_id();
     command.currency = kCny;
     command.key_id = text<KeyId>("key-1");
@@ -87,6 +89,16 @@ class Scenario : public RuleDriver {
   OutcomeCode settle(std::string_view refund_id, bool succeeded) {
     return execute(SettleRefund{id, text<RefundId>(refund_id), succeeded});
   }
+  OutcomeCode begin_attempt(std::uint16_t number, std::string_view supplier) {
+    return execute(BeginAttempt{id, number, text<SupplierName>(supplier)});
+  }
+  OutcomeCode note_attempt(std::uint16_t number) {
+    return execute(NoteAttempt{id, number, text<AttemptReason>("no answer")});
+  }
+  OutcomeCode end_attempt(std::uint16_t number, AttemptState state) {
+    return execute(EndAttempt{id, number, state, text<TransactionId>("ref-1"), {}});
+  }
+  OutcomeCode fail_recharge() { return execute(FailRecharge{id}); }
   OutcomeCode spend(std::string_view debit_id, std::int64_t amount, std::string_view memo = {},
                     std::string_view account = kUser) {
     SpendBalance command;

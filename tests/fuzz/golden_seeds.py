@@ -9,8 +9,8 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 # In the order of the cases of stored_record_fuzz.cc.
-TABLES = ["order", "account", "transfer", "refund", "debit", "exception", "exception_key", "idempotency", "house", "totals",
-          "gateway_work"]
+TABLES = ["order", "account", "transfer", "refund", "debit", "exception", "exception_key", "idempotency", "house",
+          "gateway_work", "attempt", "totals"]
 CHECKSUM_BYTES = 8  # the target makes it anew
 
 
@@ -68,7 +68,7 @@ def main(out):
         write(out / "journal_record", file.stem, bytes.fromhex(file.read_text()))
     for file in sorted((TESTS / "storage/golden").glob("*.hex")):
         key, value = map(bytes.fromhex, file.read_text().split())
-        table = TABLES.index(file.stem if file.stem in TABLES else file.stem.split("_")[0])
+        table = TABLES.index(max((name for name in TABLES if file.stem.startswith(name)), key=len))
         write(out / "stored_record", file.stem, bytes([table, len(key)]) + key + value[CHECKSUM_BYTES:])
 
 

@@ -19,6 +19,7 @@ const RecordCodec codec(kKey);
 void write(const PaymentException& record, StoredRow& row) { codec.encode(3, record, row); }
 void write(const ExceptionKeyRow& record, StoredRow& row) { codec.encode(3, record, row); }
 void write(const GatewayWork& record, StoredRow& row) { codec.encode(3, record, row); }
+void write(const RechargeAttempt& record, StoredRow& row) { codec.encode(record, row); }
 template <class T>
 void write(const T& record, StoredRow& row) {
   codec.encode(record, row);
@@ -56,7 +57,7 @@ void fuzz(FuzzBytes bytes) {
   const auto rest = bytes_of(bytes.subspan(2));
   const auto key = rest.first(std::min<std::size_t>(bytes[1], rest.size()));
   const auto body = rest.subspan(key.size());
-  switch (bytes[0] % 11) {
+  switch (bytes[0] % 12) {
     case 0:
       return check_row<Order>(Table::orders, key, body);
     case 1:
@@ -77,6 +78,8 @@ void fuzz(FuzzBytes bytes) {
       return check_row<HouseAccountRow>(Table::house, key, body);
     case 9:
       return check_row<GatewayWork>(Table::gateway_work, key, body);
+    case 10:
+      return check_row<RechargeAttempt>(Table::attempts, key, body);
     default:
       return check_row<ShardTotalsRow>(Table::totals, key, body);
   }

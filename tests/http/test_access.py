@@ -82,6 +82,7 @@ REQUESTS = {
     ("GET", "/api/orders"): lambda s, a: (f"/api/orders?account={a}", None),
     ("GET", "/api/orders/{order_id}"): lambda s, a: (f"/api/orders/{s.order(a)}", None),
     ("GET", "/api/orders/{order_id}/explain"): lambda s, a: (f"/api/orders/{s.order(a)}/explain", None),
+    ("GET", "/api/orders/stuck"): lambda s, a: ("/api/orders/stuck", None),
     ("POST", "/api/orders/{order_id}/close"): lambda s, a: (f"/api/orders/{s.order(a)}/close", ""),
     ("POST", "/api/orders/{order_id}/refund"): lambda s, a: (
         f"/api/orders/{s.order(a, credited=True)}/refund", {"refund_id": "r", "amount": "1.00"}),
@@ -113,7 +114,8 @@ REQUESTS = {
     ("GET", "/openapi.json"): lambda s, a: ("/openapi.json", None),
 }
 # What belongs to many is not there for a token that is bound to one account.
-OF_ALL_ACCOUNTS = {("GET", "/api/exceptions"), ("GET", "/api/gateways/{gateway}/bill"), ("GET", "/api/events"), ("GET", "/metrics"),
+OF_ALL_ACCOUNTS = {("GET", "/api/exceptions"), ("GET", "/api/gateways/{gateway}/bill"), ("GET", "/api/orders/stuck"),
+                   ("GET", "/api/events"), ("GET", "/metrics"),
                    *((method, path) for method, path in ROUTES if path.startswith("/api/webhooks")),
                    ("POST", "/api/exceptions/{exception_id}/resolve")}
 OF_ALL_ACCOUNTS |= {route for route in ROUTES if route[1].startswith(OPERATORS_ONLY)}

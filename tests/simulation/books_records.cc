@@ -57,6 +57,10 @@ Result<std::vector<testing::MapRecords>> records_of(const MemoryBooks& books) {
                              [&](unsigned shard, const GatewayWork& r) { shards[shard].put(r); });
   });
   then([&] {
+    return read<RechargeAttempt>(books, Table::attempts,
+                                 [&](unsigned, const RechargeAttempt& r) { of_order(r.order_id).put(r); });
+  });
+  then([&] {
     return read<HouseAccountRow>(books, Table::house, [&](unsigned, const HouseAccountRow& r) {
       shards[r.shard].change_house_balance(r.account.kind, r.account.gateway) = r.account.balance;
     });

@@ -32,10 +32,11 @@ constexpr std::array<std::string_view, kMet> kMetNames = {"power losses",
                                                           "dropped segments"};
 
 constexpr std::array<std::string_view, std::variant_size_v<Command>> kCommandNames = {
-    "place",        "pay",           "callback",      "close",           "expire",
-    "refund",       "settle refund", "debit",         "resolve",         "start payment",
-    "note start",   "end payment",   "settle return", "read order",      "explain order",
-    "read balance", "list orders",   "list entries",  "list exceptions", "read work"};
+    "place",       "pay",           "callback",        "close",         "expire",
+    "refund",      "settle refund", "debit",           "resolve",       "start payment",
+    "note start",  "end payment",   "settle return",   "begin attempt", "note attempt",
+    "end attempt", "fail recharge", "read order",      "explain order", "read balance",
+    "list orders", "list entries",  "list exceptions", "read work",     "list work"};
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(OutcomeCode::damaged) + 1> kOutcomeNames = {
     "order_placed",
@@ -54,11 +55,17 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(OutcomeCode::dam
     "payment_to_start",
     "payment_started",
     "payment_ended",
+    "payment_held",
+    "attempt_begun",
+    "attempt_noted",
+    "attempt_ended",
+    "recharge_failed",
     "found",
     "nothing_to_do",
     "order_not_found",
     "exception_not_found",
     "refund_not_found",
+    "attempt_not_found",
     "stale_signature",
     "gateway_mismatch",
     "idempotency_mismatch",
@@ -77,6 +84,10 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(OutcomeCode::dam
     "gateway_unavailable",
     "ledger_unbalanced",
     "damaged"};
+
+const std::size_t kFirstSupplierCommand = Command(BeginAttempt()).index();
+const std::size_t kLastSupplierCommand = Command(FailRecharge()).index();
+const std::size_t kListGatewayWork = Command(ListGatewayWork()).index();
 
 template <class Counts>
 void add_to(Counts& counts, const Counts& others) {
@@ -123,6 +134,8 @@ std::string Coverage::missing() const {
     if (met[i] == 0) return std::string(kMetNames[i]);
   }
   for (std::size_t i = 0; i < commands.size(); ++i) {
+    if (i >= kFirstSupplierCommand && i <= kLastSupplierCommand) continue;  // no supplier is called here
+    if (i == kListGatewayWork) continue;
     if (commands[i] == 0) return std::string(kCommandNames[i]);
   }
   for (std::size_t i = 0; i < exceptions.size(); ++i) {
@@ -134,7 +147,8 @@ std::string Coverage::missing() const {
     const auto code = static_cast<OutcomeCode>(i);
     if (code == OutcomeCode::draining || code == OutcomeCode::ledger_unbalanced ||
         code == OutcomeCode::damaged || code == OutcomeCode::payment_refused ||
-        code == OutcomeCode::gateway_unavailable)
+        code == OutcomeCode::gateway_unavailable || code == OutcomeCode::attempt_not_found ||
+        (code >= OutcomeCode::payment_held && code <= OutcomeCode::recharge_failed))
       continue;
     if (outcomes[i] == 0) return std::string(kOutcomeNames[i]);
   }

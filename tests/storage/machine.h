@@ -278,6 +278,10 @@ class Model {
       codec_.encode(shard, work, row);
       keep(Table::gateway_work);
     }
+    for (const auto& [key, attempt] : r.attempts) {
+      codec_.encode(attempt, row);
+      keep(Table::attempts);
+    }
     codec_.encode(ShardTotalsRow{shard, r.shard_totals}, row);
     keep(Table::totals);
   }

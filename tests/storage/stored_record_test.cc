@@ -143,11 +143,55 @@ HouseAccountRow house_row() {
 ShardTotalsRow totals_row() {
   ShardTotalsRow row;
   row.shard = 7;
-  for (std::size_t i = 0; i < row.totals.orders.size(); ++i) row.totals.orders[i] = 1000 + i;
+  for (std::size_t i = 0; i < 8; ++i) row.totals.orders[i] = 1000 + i;  // none is with a supplier
   for (std::size_t i = 0; i < row.totals.open_exceptions.size(); ++i)
     row.totals.open_exceptions[i] = 2000 + i;
   row.totals.transfers = std::uint64_t{1} << 39;
   row.totals.users = cents(987'654'321);
+  return row;
+}
+
+// What came with recharges by suppliers: rows of format 2.
+Order held_order() {
+  Order order = full_order();
+  order.status = OrderStatus::recharging;
+  order.fulfilment = Fulfilment::amqp;
+  return order;
+}
+GatewayWork recharge_work() {
+  GatewayWork work;
+  work.key = GatewayWorkKey::of_recharge(id_of<OrderId>(3));
+  work.gateway = text<GatewayName>("alipay");
+  work.started_at = Time{1'700'000'000'123};
+  work.order_id = id_of<OrderId>(3);
+  work.amount = cents(5000);
+  work.attempts = 258;
+  work.failed = true;
+  return work;
+}
+RechargeAttempt attempt() {
+  RechargeAttempt made;
+  made.order_id = id_of<OrderId>(3);
+  made.number = 258;
+  made.supplier = text<SupplierName>("acme");
+  made.state = AttemptState::failed;
+  made.begun_at = Time{1'700'000'000'123};
+  made.noted_at = Time{1'700'000'000'456};
+  made.calls = 70'000;
+  made.ended_at = Time{1'700'000'000'789};
+  made.reference = text<TransactionId>("acme-77");
+  made.reason = text<AttemptReason>("out of stock");
+  return made;
+}
+HouseAccountRow supplied_row() {
+  HouseAccountRow row = house_row();
+  row.account.kind = LedgerAccountKind::supplied;
+  row.account.gateway = text<SupplierName>("acme");
+  return row;
+}
+ShardTotalsRow recharging_totals_row() {
+  ShardTotalsRow row = totals_row();
+  row.totals.orders[static_cast<std::size_t>(OrderStatus::recharging)] = 9;
   return row;
 }
 
@@ -211,7 +255,12 @@ std::vector<Kind> all_kinds() {
           kind_of("idempotency", Table::idempotency, idempotency_record()),
           kind_of("house", Table::house, house_row()),
           kind_of("totals", Table::totals, totals_row()),
-          kind_of("gateway_work", Table::gateway_work, gateway_work())};
+          kind_of("gateway_work", Table::gateway_work, gateway_work()),
+          kind_of("order_held", Table::orders, held_order()),
+          kind_of("gateway_work_recharge", Table::gateway_work, recharge_work()),
+          kind_of("attempt", Table::attempts, attempt()),
+          kind_of("house_supplied", Table::house, supplied_row()),
+          kind_of("totals_recharging", Table::totals, recharging_totals_row())};
 }
 
 TEST(StoredRecord, EveryKindComesBackWhole) {

@@ -1,0 +1,160 @@
+"""Recharges that workers behind RabbitMQ perform ([fulfilment] kind = "amqp"): recharge.requested goes out as an event,
+recharge.completed or recharge.failed come in from a queue, acknowledged only after they are durable. The worker is the example of
+tools/examples; skipped, with the reason, where Debian's broker or npm is missing."""
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from api import Api, eventually, expect
+from broker import Broker
+from conftest import SECRETS
+from daemon import Daemon, binary, run_once
+from faulty import running
+from gateways import Stripe
+from replies import REPOSITORY
+from test_fulfilment import ends, pay, stuck
+from test_webhooks import receivers_folder
+
+sys.path.insert(0, str(REPOSITORY / "tests" / "gateways"))
+from fake_gateway import FakeGateway  # noqa: E402
+
+LONG = os.environ.get("RECHARGE_LONG") == "1"
+TOOL = [binary("RECHARGE_BIN", "recharge")]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    made = Broker(tmp_path_factory.mktemp("broker"))
+    yield made
+    made.close()
+
+
+class Worker:
+    def __init__(self, broker, folder, exchange):
+        self.lines, self.ready, self.file = [], threading.Event(), folder / "done"
+        self.command = ["node", str(REPOSITORY / "tools" / "examples" / "recharge_worker.mjs"),
+                        f"amqp://guest:guest@127.0.0.1:{broker.port}", exchange, f"{exchange}.results", str(self.file)]
+        self.start()
+
+    def start(self):
+        self.ready.clear()
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True,
+                                        env=os.environ | {"RECHARGE_MODULES": receivers_folder()})
+        threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
+        assert self.ready.wait(60), "the worker does not get to the broker"
+
+    def _read(self, lines):
+        for line in lines:
+            message = json.loads(line)
+            self.ready.set() if "ready" in message else self.lines.append(message)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def done(self):
+        return [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
+
+
+def config(broker, exchange, gateway=None, again_ms=1000):
+    return (f'[amqp]\nurl = "amqp://guest@127.0.0.1:{broker.port}"\nexchange = "{exchange}"\nheartbeat_s = 2\n'
+            f'[fulfilment]\nkind = "amqp"\nresults_queue = "{exchange}.results"\nretry_first_ms = 50\nretry_most_ms = {again_ms}\n'
+            + (gateway.config() if gateway else ""))
+
+
+def test_workers_recharge_though_all_are_killed(tmp_path, broker):
+    """40 orders (2,000 with RECHARGE_LONG=1); recharged and the worker are killed in between. Each is done once."""
+    stripe, draws = FakeGateway(Stripe("stripe", tmp_path)), random.Random(7)
+    daemon = Daemon(tmp_path / "server", SECRETS + config(broker, "saga", stripe))
+    daemon.listen = "%s:%d" % daemon.address
+    worker, ids = Worker(broker, tmp_path, "saga"), {}
+    try:
+        for part in range(4):
+            api = Api(daemon.address)
+            for _ in range(500 if LONG else 10):
+                amount = draws.choice(["50.00", "20.00", "7.13"])
+                ids[pay(api, stripe, amount=amount)] = "refunded" if amount.endswith(".13") else "recharged"
+            api.close()
+            if part == 1:
+                daemon.restart(kill=True)
+            if part == 2:
+                worker.kill()
+                worker.start()
+        api = Api(daemon.address)
+        for order_id, status in ids.items():
+            ends(api, order_id, status, 60)
+        results = worker.done()
+        assert sorted(one["request_id"] for one in results) == sorted(f"{order_id}-1" for order_id in ids)
+        assert sum(stripe.money_out.values()) == sum(status == "refunded" for status in ids.values())
+        assert api.ledger_sum() == 0 and stuck(api) == []
+        # What comes again, late or for nobody, changes nothing, and is not left in the queue.
+        events = expect(api.get("/api/events?limit=1"), 200)["next_after"]
+        again = [{**one, "type": "recharge.failed" if "completed" in one["type"] else "recharge.completed"} for one in results[:5]]
+        again += [{"type": "recharge.completed", "request_id": results[0]["request_id"][:-1] + "9"}, {"type": "other"}]
+        send(broker, "saga.results", again)
+        time.sleep(0.7)
+        assert {order_id: api.status(order_id) for order_id in ids} == ids and events
+        assert api.ledger_sum() == 0
+        api.close()
+        daemon.stop()
+        verified = run_once("verify", "--data-dir", str(daemon.data_dir), "--decide", program=TOOL)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        assert left_in(broker, "saga.results") == 0
+    finally:
+        worker.kill()
+        stripe.close()
+        if daemon.process is not None:
+            daemon.process.kill()
+            daemon.process.wait()
+            daemon.process.stdout.close()
+
+
+def node(broker, script):
+    done = subprocess.run(["node", "--input-type=module", "-e", f"""
+import {{ createRequire }} from "node:module";
+const amqp = createRequire(process.env.RECHARGE_MODULES + "/")("amqplib");
+const connection = await amqp.connect("amqp://guest:guest@127.0.0.1:{broker.port}");
+const channel = await connection.createConfirmChannel();
+{script}
+await connection.close();
+"""], capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"RECHARGE_MODULES": receivers_folder()})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def send(broker, queue, messages):
+    node(broker, f"for (const one of {json.dumps(messages)}) channel.sendToQueue({json.dumps(queue)}, Buffer.from(JSON.stringify(one)));"
+                 "await channel.waitForConfirms();")
+
+
+def left_in(broker, queue):
+    return int(node(broker, f"console.log((await channel.checkQueue({json.dumps(queue)})).messageCount);"))
+
+
+def test_workers_that_come_later_are_asked_again_under_the_same_id(tmp_path, broker):
+    """Nobody was bound to the exchange when it was asked for."""
+    with running(tmp_path / "server", config(broker, "late", again_ms=400)) as daemon:
+        api = Api(daemon.address)
+        order_id = api.place()
+        expect(api.callback(order_id), 200, msg="Payment recorded")
+        eventually(lambda: [one["calls"] >= 2 for one in stuck(api)] == [True], 10)
+        assert stuck(api)[0]["waits_for"] == "the answer of the supplier amqp, which may have done it (no worker has reported)"
+        worker = Worker(broker, tmp_path, "late")
+        try:
+            ends(api, order_id, "recharged", 20)
+            assert [one["request_id"] for one in worker.done()] == [order_id + "-1"]
+        finally:
+            worker.kill()
+
+
+def test_amqp_needs_a_broker(tmp_path):
+    file = tmp_path / "recharged.toml"
+    file.write_text('[fulfilment]\nkind = "amqp"\n')
+    done = run_once("check-config", "--config", str(file))
+    assert done.returncode == 3 and "fulfilment.kind: amqp needs [amqp]" in done.stderr, done.stderr
