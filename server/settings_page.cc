@@ -80,6 +80,7 @@ std::map<std::string, std::string> effective(const Settings& s) {
       {"events.hold_mib", size(s.events.hold.bytes >> 20)},
       {"events.hold_hours", number(s.events.hold.age_ms / 3'600'000)},
       {"events.max_listeners", number(s.events.max_listeners)},
+      {"events.ping_ms", number(s.events.ping_ms)},
       {"log.level", toml_text(s.log.level)},
       {"log.format", toml_text(s.log.format)},
       {"log.access", flag(s.log.access)},
