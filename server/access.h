@@ -44,6 +44,8 @@ class Access {
   bool admit(const Route& route, Door door, const Request& request, Reply& reply);
   // Of the last request that was admitted; null where it has no token.
   const AccessClaims* claims() const noexcept { return claims_; }
+  // Whose the next command is, where no request of its own was admitted. Null: anybody's.
+  void act_for(const AccessClaims* claims) noexcept { claims_ = claims; }
   // Keeps the command to the account that the token is bound to. False: the reply is the same as if what it
   // asks for did not exist, or 429 where the account has had its share.
   bool confine(const Route& route, Command& command, std::uint64_t now_us, Reply& reply);

@@ -83,14 +83,16 @@ void AmqpPublisher::complain(const std::string& what) {
 }
 
 void AmqpPublisher::run() {
-  begin_thread("amqp", Urgency::background);
+  begin_thread("amqp", Urgency::outgoing);
   std::int64_t wait_ms = kFirstPauseMs;
   while (!stopping_) {
     if (cursors_->get(kSubscriber).state == SubscriberState::active && connect()) {
-      wait_ms = kFirstPauseMs;
-      if (!last_complaint_.empty()) log_info("amqp: connected again");
-      last_complaint_.clear();
+      if (!last_complaint_.empty() && !refused_) log_info("amqp: connected again");
+      if (!refused_) last_complaint_.clear();
+      refused_ = false;
+      const std::uint64_t before = delivered_;
       serve();
+      if (!refused_ || delivered_ != before) wait_ms = kFirstPauseMs;
     }
     note(true);
     {
@@ -148,14 +150,7 @@ bool AmqpPublisher::connect() {
   }
   amqp_set_handshake_timeout(connection_.get(), &timeout);
   amqp_set_rpc_timeout(connection_.get(), &timeout);
-  const std::string password(password_.reveal());
-  const amqp_rpc_reply_t login =
-      amqp_login(connection_.get(), settings_.virtual_host.c_str(), 0, kFrameBytes, settings_.heartbeat_s,
-                 AMQP_SASL_METHOD_PLAIN, settings_.user.c_str(), password.c_str());
-  if (login.reply_type != AMQP_RESPONSE_NORMAL) {
-    complain("the broker does not let us in");
-    return false;
-  }
+  if (!log_in()) return false;
   amqp_channel_open(connection_.get(), kChannel);
   if (!answered("opening the channel")) return false;
   amqp_exchange_declare(connection_.get(), kChannel, view(settings_.exchange), view("topic"), 0, 1, 0, 0,
@@ -163,6 +158,25 @@ bool AmqpPublisher::connect() {
   if (!answered("declaring the exchange")) return false;
   amqp_confirm_select(connection_.get(), kChannel);
   return answered("asking for confirms");
+}
+
+// The broker is to say when it takes no messages.
+bool AmqpPublisher::log_in() {
+  amqp_table_entry_t blocked{};
+  blocked.key = view("connection.blocked");
+  blocked.value.kind = AMQP_FIELD_KIND_BOOLEAN;
+  blocked.value.value.boolean = 1;
+  amqp_table_entry_t capabilities{};
+  capabilities.key = view("capabilities");
+  capabilities.value.kind = AMQP_FIELD_KIND_TABLE;
+  capabilities.value.value.table = {1, &blocked};
+  const amqp_table_t properties{1, &capabilities};
+  const std::string password(password_.reveal());
+  const amqp_rpc_reply_t login = amqp_login_with_properties(
+      connection_.get(), settings_.virtual_host.c_str(), 0, kFrameBytes, settings_.heartbeat_s, &properties,
+      AMQP_SASL_METHOD_PLAIN, settings_.user.c_str(), password.c_str());
+  if (login.reply_type != AMQP_RESPONSE_NORMAL) complain("the broker does not let us in");
+  return login.reply_type == AMQP_RESPONSE_NORMAL;
 }
 
 void AmqpPublisher::serve() {
@@ -235,21 +249,36 @@ bool AmqpPublisher::take_frames() {
       complain("the connection is lost: " + std::string(amqp_error_string2(status)));
       return false;
     }
-    if (frame.frame_type != AMQP_FRAME_METHOD) continue;
-    const amqp_method_t& method = frame.payload.method;
-    if (method.id == AMQP_BASIC_ACK_METHOD) {
-      const auto* ack = static_cast<const amqp_basic_ack_t*>(method.decoded);
-      if (!confirm(ack->delivery_tag, ack->multiple != 0)) return false;
-    } else if (method.id == AMQP_BASIC_NACK_METHOD) {
-      complain("the broker refused a message");
-      return false;
-    } else if (method.id == AMQP_CHANNEL_CLOSE_METHOD || method.id == AMQP_CONNECTION_CLOSE_METHOD) {
-      complain("the broker closed the connection");
-      return false;
-    }
+    if (frame.frame_type == AMQP_FRAME_METHOD && !take_method(frame.payload.method)) return false;
   }
   amqp_maybe_release_buffers(connection_.get());
   return true;
+}
+
+// False: the connection is of no more use.
+bool AmqpPublisher::take_method(const amqp_method_t& method) {
+  switch (method.id) {
+    case AMQP_BASIC_ACK_METHOD: {
+      const auto* ack = static_cast<const amqp_basic_ack_t*>(method.decoded);
+      return confirm(ack->delivery_tag, ack->multiple != 0);
+    }
+    case AMQP_BASIC_NACK_METHOD:
+      complain("the broker refused a message");
+      refused_ = true;
+      return false;
+    case AMQP_CONNECTION_BLOCKED_METHOD:
+      log_warning("amqp: the broker takes no messages: it is short of disk or memory");
+      return true;
+    case AMQP_CONNECTION_UNBLOCKED_METHOD:
+      log_info("amqp: the broker takes messages again");
+      return true;
+    case AMQP_CHANNEL_CLOSE_METHOD:
+    case AMQP_CONNECTION_CLOSE_METHOD:
+      complain("the broker closed the connection");
+      return false;
+    default:
+      return true;
+  }
 }
 
 bool AmqpPublisher::confirm(std::uint64_t tag, bool multiple) {

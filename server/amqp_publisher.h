@@ -54,11 +54,13 @@ class AmqpPublisher {
 
   void run();
   bool connect();
+  bool log_in();
   bool answered(const char* what);
   void serve();  // until the connection is lost, or there is nothing to be done on it
   bool publish_some(EventReader& reader);
   bool publish(const Event& event, std::int64_t wall_ms);
   bool take_frames();
+  bool take_method(const amqp_method_t& method);
   bool confirm(std::uint64_t tag, bool multiple);
   void note(bool all);
   bool pause(std::int64_t ms);  // false: to stop
@@ -75,6 +77,7 @@ class AmqpPublisher {
   std::int64_t confirmed_wall_ms_ = 0;
   std::int64_t noted_ms_ = 0;
   std::string last_complaint_;
+  bool refused_ = false;         // the last connection ended by a nack
   std::atomic<int> socket_{-1};  // to end a call that the broker does not let end
   std::atomic<std::uint64_t> delivered_{0};
   std::atomic<std::uint64_t> failed_{0};

@@ -15,6 +15,7 @@ EventSettings read_events(SettingsReader& reader) {
   if (auto most = reader.integer("events.max_listeners", 0, 1'000'000)) {
     events.max_listeners = static_cast<unsigned>(*most);
   }
+  if (auto ping = reader.integer("events.ping_ms", 100, 3'600'000)) events.ping_ms = *ping;
   return events;
 }
 

@@ -29,6 +29,7 @@ struct Exchange {
   bool ready = false;  // its outcome, or its rendered reply, is there
   bool rendered = false;
   bool followed_up = false;
+  bool message = false;  // of a WebSocket, instead of a request
   bool head = false;
   bool http_1_0 = false;
   bool close = false;
@@ -51,6 +52,7 @@ class ExchangeStock {
     if (kept_ == kKept) return;
     exchange->text.clear();
     exchange->ready = exchange->rendered = exchange->followed_up = exchange->decided = false;
+    exchange->message = false;
     exchange->submitted_us = 0;
     exchange->trace = TraceParent();
     exchange->next = std::move(first_);

@@ -27,6 +27,7 @@ class GatewayDesk;
 class EventPages;
 class LiveFeed;
 struct Webhooks;
+struct WatchMessage;
 class OperatorDesk;
 
 // What all io threads share, and read only.
@@ -138,6 +139,8 @@ Step change_webhook(const Request&, std::string_view webhook, HandlerContext&, O
 
 Step watch_order(const Request&, std::string_view order, HandlerContext&, Operation&, Reply&);
 Step watch_account(const Request&, std::string_view account, HandlerContext&, Operation&, Reply&);
+Step open_web_socket(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);
+Step begin_watch(const WatchMessage&, HandlerContext&, Operation&, Reply&);
 void show_watched(const Operation&, HandlerContext&, Reply&);
 
 Step show_status(const Request&, std::string_view, HandlerContext&, Operation&, Reply&);

@@ -144,7 +144,7 @@ void HttpClient::Worker::stop() {
 }
 
 void HttpClient::Worker::run() {
-  begin_thread(options_.thread_name);
+  begin_thread(options_.thread_name, options_.urgency);
   for (bool stopping = false; !stopping;) {
     Transfers arrived;
     {

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "storage/thread_role.h"
+
 namespace recharge {
 
 struct HttpClientLimits {
@@ -36,6 +38,7 @@ struct HttpClientOptions {
   // asked again while a connection is kept. Empty: all are allowed.
   std::function<bool(const sockaddr&)> allow_address;
   const char* thread_name = "http client";  // at most 15 characters
+  Urgency urgency = Urgency::normal;        // of its thread
 };
 
 struct HttpCall {

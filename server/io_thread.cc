@@ -131,6 +131,7 @@ void IoThread::run() {
   control_.cancel(ignored);
   sockets_.close();
   while (tasks_ > 0) io_.run_one_for(std::chrono::milliseconds(kSweepMs));
+  io_.poll();  // what WebSockets that have gone left behind
 }
 
 void IoThread::start(Task<void> task) {
@@ -433,7 +434,7 @@ void IoThread::take_orders() {
   for (Operation* operation : delivered) operation->complete(*operation);
   for (const Missed& one : missed) {
     const auto session = catching_up_.extract(one.listener);
-    if (session) session.mapped()->tell_missed(one.complete, one.events);
+    if (session) session.mapped().session->tell_missed(session.mapped().topic, one.complete, one.events);
   }
   tell_listeners(live);
   if (reloaded) {

@@ -94,6 +94,7 @@ class IoThread {
   // For the sessions of this thread.
   const Settings& settings() const noexcept { return shared_.settings; }
   Engine& engine() noexcept { return shared_.engine; }
+  Executor executor() noexcept { return io_.get_executor(); }
   unsigned index() const noexcept { return index_; }
   HandlerContext& context() noexcept { return context_; }
   Access& access() noexcept { return access_; }
@@ -198,7 +199,11 @@ class IoThread {
   std::vector<Missed> missed_;
 
   std::unordered_map<std::string, std::vector<Session*>> listeners_;  // by topic
-  std::unordered_map<std::uint64_t, Session*> catching_up_;           // those that ask for what they missed
+  struct CatchingUp {
+    Session* session = nullptr;
+    std::string topic;
+  };
+  std::unordered_map<std::uint64_t, CatchingUp> catching_up_;  // those that ask for what they missed
   std::uint64_t last_listener_ = 0;
   std::vector<std::function<void()>> posted_;
 

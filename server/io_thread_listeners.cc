@@ -41,7 +41,8 @@ void IoThread::stop_listening(const std::string& topic, Session& session) noexce
   const auto found = listeners_.find(topic);
   std::erase(found->second, &session);
   if (found->second.empty()) listeners_.erase(found);
-  std::erase_if(catching_up_, [&](const auto& one) { return one.second == &session; });
+  std::erase_if(catching_up_,
+                [&](const auto& one) { return one.second.session == &session && one.second.topic == topic; });
 }
 
 bool IoThread::ask_for_missed(Session& session, const std::string& topic, const EventId& after,
@@ -49,7 +50,7 @@ bool IoThread::ask_for_missed(Session& session, const std::string& topic, const 
   EventPages* pages = shared_.service.event_pages;
   const std::uint64_t listener = ++last_listener_;
   if (pages == nullptr || !pages->ask({after, until, topic, index_, listener})) return false;
-  catching_up_[listener] = &session;
+  catching_up_[listener] = {&session, topic};
   return true;
 }
 
@@ -59,7 +60,7 @@ void IoThread::tell_listeners(const LiveEvents& events) {
     for (const std::string* topic : {&event->order, &event->account}) {
       const auto found = listeners_.find(*topic);
       if (found == listeners_.end()) continue;
-      for (Session* session : found->second) session->tell(event);
+      for (Session* session : found->second) session->tell(*topic, event);
     }
   }
 }

@@ -20,8 +20,8 @@ constexpr std::size_t kMaxRoutes = 40;  // of the table, and one for unknown pat
 constexpr std::size_t kMaxSuppliers = 16;
 constexpr std::size_t kSupplierAnswers = 7;
 constexpr std::size_t kMaxGateways = 32;  // with a series of their own; further ones share the last
-constexpr std::array<unsigned, 18> kStatusCodes = {200, 400, 401, 403, 404, 405, 408, 409, 410,
-                                                   411, 413, 414, 415, 422, 429, 431, 500, 503};
+constexpr std::array<unsigned, 20> kStatusCodes = {101, 200, 400, 401, 403, 404, 405, 408, 409, 410,
+                                                   411, 413, 414, 415, 422, 426, 429, 431, 500, 503};
 // Upper bounds of the request durations, in microseconds.
 constexpr std::array<std::uint32_t, 15> kDurationBounds_us = {
     250,     500,     1'000,   2'500,     5'000,     10'000,    25'000,    50'000,

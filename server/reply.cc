@@ -32,7 +32,7 @@ void Reply::clear() noexcept {
   allow = {};
   headers.clear();
   retry_after_s = kRetryAfterSeconds;
-  retry_after = replayed = close = stream = false;
+  retry_after = replayed = close = stream = upgrade = false;
 }
 
 void Reply::fail(unsigned code, std::string_view slug, std::string_view text) {
@@ -108,6 +108,8 @@ std::string_view reason_phrase(unsigned status) noexcept {
       return "Unsupported Media Type";
     case 422:
       return "Unprocessable Content";
+    case 426:
+      return "Upgrade Required";
     case 429:
       return "Too Many Requests";
     case 431:

@@ -29,6 +29,7 @@ struct Reply {
   bool replayed = false;  // the first reply to an Idempotency-Key again
   bool close = false;     // the connection ends after it
   bool stream = false;    // it has no end of its own: the body is its beginning
+  bool upgrade = false;   // the connection becomes a WebSocket instead
 
   void clear() noexcept;
   void fail(unsigned code, std::string_view slug, std::string_view text);

@@ -48,6 +48,8 @@ constexpr Route kRoutes[] = {
      Doors::clients, watch_order, show_watched, nullptr, true},
     {Method::get, "/api/accounts/{account}/events", Scope::orders_read, Binding::account, LimitClass::read,
      Doors::clients, watch_account, show_watched, nullptr, true},
+    {Method::get, "/api/ws", Scope::orders_read, Binding::account, LimitClass::read, Doors::clients,
+     open_web_socket, nullptr, nullptr, false, nullptr, true},
     {Method::get, "/api/webhooks", Scope::admin, Binding::all_accounts, LimitClass::admin, Doors::both,
      list_webhooks},
     {Method::get, "/api/webhooks/{webhook}", Scope::admin, Binding::all_accounts, LimitClass::admin,

@@ -43,6 +43,7 @@ struct Route {
   FollowUp follow_up = nullptr;
   bool streams = false;  // a reply of 200 is the beginning of a stream
   Pursue pursue = nullptr;
+  bool upgrades = false;  // the connection becomes a WebSocket
 };
 
 std::span<const Route> routes() noexcept;

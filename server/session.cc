@@ -39,9 +39,15 @@ Detached Session::run() {
   }
   thread_.mark(*this);
   while (!is_flushed()) co_await Paused{*this, Pause::replies};
+  if (stream_ && stream_->web) open_web_socket();
   while (listens()) {
-    if (!receivable_) co_await Paused{*this, Pause::bytes};
-    if (receivable_) throw_away();
+    if (has_message()) {
+      take_message();
+    } else if (can_receive()) {
+      receive_from_listener();
+    } else {
+      co_await Paused{*this, Pause::bytes};
+    }
   }
   stop_listening();
   while (!is_flushed()) co_await Paused{*this, Pause::replies};
@@ -243,7 +249,7 @@ bool Session::is_new() const noexcept { return fresh_ && thread_.now_ms() - arri
 void Session::drain() noexcept {
   if (draining_) return;
   draining_ = true;
-  end_stream("draining");
+  end_stream(StreamEnd::draining);
   wake(Pause::bytes);
 }
 

@@ -18,6 +18,7 @@
 #include "server/request_parser.h"
 #include "server/stream.h"
 #include "server/tls_stream.h"
+#include "server/web_socket.h"
 
 namespace recharge {
 
@@ -39,7 +40,7 @@ struct Entry {
   bool reserved = false;  // for probes and metrics alone
 };
 
-class Session {
+class Session final : private WebSocketOwner {
  public:
   // fd: a connected socket, taken over.
   Session(IoThread& thread, int fd, const Entry& entry);
@@ -60,8 +61,8 @@ class Session {
   void cut() noexcept;      // a half-received request is answered now
   void abandon() noexcept;  // the time to drain is over
   // Of a connection that listens.
-  void tell(const std::shared_ptr<const LiveEvent>& event);
-  void tell_missed(bool complete, const LiveEvents& events);
+  void tell(const std::string& topic, const std::shared_ptr<const LiveEvent>& event);
+  void tell_missed(const std::string& topic, bool complete, const LiveEvents& events);
 
   Session* previous = nullptr;  // the thread's list
   Session* next = nullptr;
@@ -118,11 +119,35 @@ class Session {
   void begin_linger() noexcept;
   void throw_away() noexcept;
   void begin_listening(Exchange& exchange);
+  Subscription& add_subscription(const std::string& topic);
   void stop_listening() noexcept;
+  void turn_into_stream() noexcept;
   void open_stream(const Exchange& exchange, Reply& reply);
+  bool open_subscription(Subscription& one, const EventId& seen, const std::string& snapshot);
+  void write_snapshot(const Subscription& one, std::string_view snapshot);
+  void write_event(const Subscription& one, const LiveEvent& event);
   void write_queue() noexcept;
-  void end_stream(std::string_view reason) noexcept;
+  void end_stream(StreamEnd end) noexcept;
   void check_stream(std::int64_t now_ms) noexcept;
+  void receive_from_listener() noexcept;
+  // Of a WebSocket.
+  bool admit_web_socket(const Route& route, const Request& request, Reply& reply);
+  void accept_web_socket(Exchange& exchange, const Request& request, Reply& reply);
+  void open_web_socket() noexcept;
+  std::size_t take_received_bytes(char* to, std::size_t room) noexcept override;
+  void send_bytes(std::string_view bytes) override;
+  void look_at_web_socket() noexcept override;
+  bool has_message() const noexcept;
+  void take_message() noexcept;
+  void read_on();
+  bool may_subscribe(Exchange& exchange, const WatchMessage& message, Reply& reply);
+  void subscribe(const WatchMessage& message, Reply& reply);
+  void unsubscribe(const WatchMessage& message, Reply& reply);
+  void answer_message(Exchange& exchange, Reply& reply);
+  void drop_subscription(Subscription& one);
+  void check_web_socket(std::int64_t now_ms) noexcept;
+  // It is to receive more: a WebSocket once what it has was read.
+  bool can_receive() const noexcept { return receivable_ && (!stream_->web || in_.size() == 0); }
   bool listens() const noexcept {
     return stream_ && stream_->open && !stream_->ending && !ended_ && !broken_ &&
            thrown_away_ < kMaxLingerBytes;

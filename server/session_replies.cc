@@ -98,7 +98,8 @@ void Session::dispatch(const Request& request) {
     reply.invalid_request("Malformed percent-encoding in the path");
   } else if (request.encoded) {
     reply.fail(415, "unsupported_encoding", "Content-Encoding is not supported");
-  } else if (thread_.access().admit(*match.route, entry_.door, request, reply)) {
+  } else if (match.route->upgrades ? admit_web_socket(*match.route, request, reply)
+                                   : thread_.access().admit(*match.route, entry_.door, request, reply)) {
     const AccessClaims* claims = thread_.access().claims();
     context.token_subject = claims == nullptr ? std::string_view() : claims->subject;
     step = match.route->begin(request, thread_.parameter(), context, exchange.operation, reply);
@@ -110,6 +111,7 @@ void Session::dispatch(const Request& request) {
       reply.fail(503, "overloaded", "Too many listeners, try again");
       step = Step::reply;
     }
+    if (reply.upgrade) accept_web_socket(exchange, request, reply);
   }
   if (step == Step::reply) {
     answer_at_once(std::move(taken), reply);
@@ -131,8 +133,10 @@ void Session::answer_at_once(Slot taken, Reply& reply) {
   Exchange& exchange = *push(std::move(taken));
   exchange.close = exchange.close || reply.close;
   if (exchange.close) closing_ = true;
-  exchange.text.clear();
-  render_reply(exchange, reply, exchange.text);
+  if (!exchange.rendered) {
+    exchange.text.clear();
+    render_reply(exchange, reply, exchange.text);
+  }
   exchange.rendered = exchange.ready = true;
   thread_.mark(*this);
 }
@@ -190,8 +194,12 @@ void Session::render_first(Exchange& exchange) noexcept {
     Reply& reply = thread_.reply();
     reply.clear();
     exchange.route->finish(exchange.operation, thread_.context(), reply);
-    if (exchange.route->streams) open_stream(exchange, reply);
-    render_reply(exchange, reply, out_);
+    if (exchange.message) {
+      answer_message(exchange, reply);
+    } else {
+      if (exchange.route->streams) open_stream(exchange, reply);
+      render_reply(exchange, reply, out_);
+    }
   }
   thread_.note_reply(exchange);
 }

@@ -86,6 +86,7 @@ std::map<std::string, std::string> effective(const Settings& s) {
       {"fulfilment.retry_first_ms", number(s.fulfilment.retry_first_ms)},
       {"fulfilment.retry_most_ms", number(s.fulfilment.retry_most_ms)},
       {"fulfilment.results_queue", toml_text(s.fulfilment.results_queue)},
+      {"events.ping_ms", number(s.events.ping_ms)},
       {"log.level", toml_text(s.log.level)},
       {"log.format", toml_text(s.log.format)},
       {"log.access", flag(s.log.access)},

@@ -1,5 +1,7 @@
 #include "server/webhook_sender.h"
 
+#include <curl/curl.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -30,6 +32,7 @@ HttpClientOptions client_options(const WebhookSettings& settings) {
   options.limits.timeout = std::chrono::milliseconds(settings.timeout_ms);
   options.limits.max_answer_bytes = 16 << 10;
   options.thread_name = "webhook http";
+  options.urgency = Urgency::outgoing;
   if (!settings.allow_private) options.allow_address = &is_public_address;
   return options;
 }
@@ -40,13 +43,16 @@ std::int64_t with_jitter(std::int64_t ms) {
   return ms + ms / 5 * (static_cast<std::int64_t>(random() % 2001) - 1000) / 1000;
 }
 
-// Seconds; dates are not taken.
-std::int64_t retry_after_ms(const HttpAnswer& answer) {
-  const std::string_view text = single_header(answer.header_lines, "Retry-After");
+// Seconds, or the date of an end of them (RFC 9110, 10.2.3).
+std::int64_t retry_after_ms(const HttpAnswer& answer, std::int64_t now_ms) {
+  const std::string text(single_header(answer.header_lines, "Retry-After"));
   std::int64_t seconds = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (failure != std::errc{} || end != text.data() + text.size() || seconds < 0) return 0;
-  return std::min(seconds, kMaxRetryAfterS) * 1000;
+  if (failure == std::errc{} && end == text.data() + text.size()) {
+    return std::clamp<std::int64_t>(seconds, 0, kMaxRetryAfterS) * 1000;
+  }
+  const time_t date_s = text.ends_with("GMT") ? ::curl_getdate(text.c_str(), nullptr) : -1;
+  return date_s < 0 ? 0 : std::clamp<std::int64_t>(date_s * 1000 - now_ms, 0, kMaxRetryAfterS * 1000);
 }
 
 // A place just before the event: what comes after it begins with the event.
@@ -112,7 +118,7 @@ void WebhookSender::take_over(std::shared_ptr<const WebhookSigner> signer) {
 }
 
 void WebhookSender::run() {
-  begin_thread("webhook", Urgency::background);
+  begin_thread("webhook", Urgency::outgoing);
   for (;;) {
     {
       const std::lock_guard lock(mutex_);
@@ -294,7 +300,9 @@ void WebhookSender::try_later(Open& open, const HttpAnswer& answer) {
     given_up_.insert(id);
     return finish(id);
   }
-  delivery.next_ms = wall_ms() + std::max(with_jitter(settings_.retries_ms[attempt]), retry_after_ms(answer));
+  const std::int64_t now_ms = wall_ms();
+  delivery.next_ms =
+      now_ms + std::max(with_jitter(settings_.retries_ms[attempt]), retry_after_ms(answer, now_ms));
   changed_.insert(id);
   due_.insert({delivery.next_ms, id});
 }

@@ -27,6 +27,7 @@ int niceness_of(Urgency urgency) noexcept {
       return kPromptNiceness;
     case Urgency::background:
       return kBackgroundNiceness;
+    case Urgency::outgoing:
     case Urgency::idle:
       return kIdleNiceness;
     case Urgency::normal:

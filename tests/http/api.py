@@ -181,11 +181,11 @@ def expect(reply, status, /, **members):
     return reply
 
 
-def eventually(condition, within=5.0):
+def eventually(condition, within=5.0, step=0.05):
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "did not become true in time"
-        time.sleep(0.05)
+        time.sleep(step)
 
 
 def at_second_start():

@@ -15,6 +15,7 @@ from replies import DOCUMENT
 from signing import callback_fields, signed_body
 from streams import first_of_stream
 from tokens import ALGORITHMS, SCOPES, SECRET, Keys, b64, bearer
+from web_sockets import first_of_web_socket
 
 OPERATORS_ONLY = "/admin/"
 ROUTES = {(method.upper(), path): operation.get("security")
@@ -94,6 +95,7 @@ REQUESTS = {
         f"/api/exceptions/{s.exception(a)}/resolve", {"action": "dismiss"}),
     ("GET", "/api/orders/{order_id}/events"): lambda s, a: (f"/api/orders/{s.order(a)}/events", None),
     ("GET", "/api/accounts/{account}/events"): lambda s, a: (f"/api/accounts/{a}/events", None),
+    ("GET", "/api/ws"): lambda s, a: (f"/api/ws?account={a}", None),
     ("GET", "/api/webhooks"): lambda s, a: ("/api/webhooks", None),
     ("GET", "/api/webhooks/{webhook}"): lambda s, a: ("/api/webhooks/shop", None),
     ("POST", "/api/webhooks/{webhook}"): lambda s, a: ("/api/webhooks/shop", {"action": "pause"}),
@@ -139,6 +141,8 @@ def matrix_row(scene, route):
     def send(headers, account=scene.mine):
         target, body = REQUESTS[route](scene, account)
         door = scene.operators if path.startswith(OPERATORS_ONLY) else scene.api
+        if path == "/api/ws":
+            return first_of_web_socket(door.address, target, headers)
         if path in STREAMS and door.request("HEAD", target, None, headers).status == 200:
             return first_of_stream(door.address, target, headers)
         return door.request(method, target, body, headers)

@@ -4,33 +4,47 @@ A broker of Debian and a consumer of npm; skipped, with the reason, where either
 import json
 import os
 import random
-import socket
 import subprocess
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from api import Api, eventually, expect
-from broker import Broker, free_port
+from broker import Between, Broker, free_port
+from certificates import Authority
+from faulty import must_fail, running
 from replies import REPOSITORY
 from test_events import read, some_life
 from test_webhooks import receivers_folder
 
+LONG = bool(os.environ.get("RECHARGE_LONG"))
+AMQP = frozenset({("subscriber", "amqp")})
+
+
+def long_form(why):
+    if not LONG:
+        pytest.skip(f"RECHARGE_LONG=1: {why}")
+
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory):
-    made = Broker(tmp_path_factory.mktemp("broker"))
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    made = Broker(tmp_path_factory.mktemp("broker"), (authority.file, *authority.sign("broker")))
+    made.authority = authority
     yield made
     made.close()
 
 
 class Consumer:
-    def __init__(self, broker, exchange):
+    """hold: the queue is bound, and nothing taken from it before go()."""
+
+    def __init__(self, broker, exchange, arguments=None, hold=False):
         self.lines, self.ready = [], threading.Event()
         command = ["node", str(REPOSITORY / "tests" / "webhooks" / "consume.mjs"), f"amqp://guest:guest@127.0.0.1:{broker.port}",
-                   exchange, f"{exchange}-queue"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
+                   exchange, f"{exchange}-queue", json.dumps(arguments or {}), "hold" if hold else ""]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=os.environ | {"RECHARGE_RECEIVERS": receivers_folder()})
         threading.Thread(target=self._read, daemon=True).start()
         assert self.ready.wait(60), "the consumer does not get to the broker"
@@ -42,6 +56,10 @@ class Consumer:
                 self.ready.set()
             else:
                 self.lines.append(message)
+
+    def go(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
 
     def first_seen(self):
         found = {}
@@ -106,65 +124,149 @@ def test_everything_arrives_though_both_are_killed(start_server, broker):
     events, repeats = compare(Api(server.address), consumer)
     print(f"{events} events, {repeats} repeats; the broker killed once, recharged twice")
     metrics = Api(server.address).metrics()
-    eventually(lambda: Api(server.address).metrics()["recharge_subscriber_lag_bytes"][frozenset({("subscriber", "amqp")})] == 0)
+    eventually(lambda: Api(server.address).metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0)
     assert frozenset({("subscriber", "amqp"), ("state", "active")}) in metrics["recharge_subscriber_state"]
     consumer.close()
 
 
-class Cutter:
-    """Between recharged and the broker: passes on so many bytes, then cuts; each connection a few more than the last."""
-
-    def __init__(self, port, step=97):
-        self.target, self.step, self.cuts, self.limit, self.open = ("127.0.0.1", port), step, 0, step, False
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(self.target)
-            threading.Thread(target=self._pass, args=(far, near, None), daemon=True).start()
-            self._pass(near, far, None if self.open else self.limit)
-            self.limit += self.step
-
-    def _pass(self, source, sink, limit):
-        try:
-            while limit is None or limit > 0:
-                data = source.recv(65536 if limit is None else min(limit, 65536))
-                if not data:
-                    break
-                sink.sendall(data)
-                limit = None if limit is None else limit - len(data)
-            self.cuts += limit == 0
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def close(self):
-        self.listener.close()
-
-
-def test_a_connection_cut_anywhere(start_server, broker):
-    consumer = Consumer(broker, "cut")
-    cutter = Cutter(broker.port)
-    server = start_server(config(cutter.port, "cut"))
+@pytest.mark.parametrize("part", [0.0, 0.5] if LONG else [0.5], ids=lambda part: f"after_{part}")
+def test_a_connection_cut_in_any_frame(start_server, broker, part):
+    """RECHARGE_LONG=1: in every frame of the handshake, of the messages and of their confirms, before it and in its midst."""
+    consumer, between = Consumer(broker, f"cut{int(part * 10)}"), Between(broker.port)
+    server = start_server(config(between.port, f"cut{int(part * 10)}"))
     api, rng = Api(server.address), random.Random(5)
-    for _ in range(10):
-        some_life(api, rng)
-    eventually(lambda: cutter.cuts >= 6, within=40)
-    cutter.open = True
+    for frame in range(1, 41) if LONG else (5, 13, 17, 20):
+        before = between.cuts
+        between.cut_at(frame, part)
+        while between.cuts == before:  # it connects, and has something to say
+            some_life(api, rng)
+            time.sleep(0.05)
     events, repeats = compare(api, consumer)
-    print(f"{events} events over {cutter.cuts} cuts, {repeats} repeats")
-    cutter.close()
+    print(f"{events} events over {between.cuts} cuts, {repeats} repeats")
+    between.close()
     consumer.close()
+
+
+def test_a_queue_that_is_full_refuses_and_gets_it_later(start_server, broker):
+    consumer = Consumer(broker, "full", arguments={"x-max-length": 5, "x-overflow": "reject-publish"}, hold=True)
+    server = start_server(config(broker.port, "full"))
+    api = Api(server.address)
+    for _ in range(10):
+        api.credit()
+    failures = lambda: api.metrics()["recharge_subscriber_failures_total"][AMQP]
+    eventually(lambda: failures() >= 1)
+    assert api.metrics()["recharge_subscriber_lag_bytes"][AMQP] > 0 and "refused a message" in server.log_file.read_text()
+    consumer.go()
+    events, repeats = compare(api, consumer)
+    print(f"{events} events through a queue of 5, refused {failures()} times, {repeats} repeats")
+    consumer.close()
+
+
+def test_over_tls_to_the_right_broker_alone(start_server, broker, tmp_path):
+    consumer, stranger = Consumer(broker, "tls"), Authority(tmp_path / "stranger")
+    secure = config(broker.tls_port, "tls").replace("amqp://guest@127.0.0.1", "amqps://guest@localhost")  # names alone are compared
+    server = start_server(secure + f'ca_file = "{broker.authority.file}"\n')
+    api = Api(server.address)
+    api.credit()
+    assert compare(api, consumer)[0] == 2
+    server = start_server(secure + f'ca_file = "{stranger.file}"\n')
+    api = Api(server.address)
+    api.credit()
+    eventually(lambda: api.metrics()["recharge_subscriber_failures_total"][AMQP] >= 1)
+    assert api.metrics()["recharge_subscriber_delivered_total"][AMQP] == 0
+    consumer.close()
+
+
+def killed_between_the_call_and_its_record(start, broker, exchange):
+    """Where the message or its confirm is lost with the process, it is sent again, the same."""
+    consumer, between = Consumer(broker, exchange), Between(broker.port)
+    server = start(config(between.port, exchange))
+    for withheld in ("messages", "confirms"):
+        api = Api(server.address)
+        eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0)
+        time.sleep(0.3)  # recorded
+        seen = len(consumer.lines)
+        between.withheld = withheld
+        api.place()
+        time.sleep(0.5)
+        assert len(consumer.lines) - seen == (withheld == "confirms")
+        server.kill()
+        between.withheld = None
+        server.start()
+        eventually(lambda: len(consumer.lines) - seen == (2 if withheld == "confirms" else 1))
+    compare(Api(server.address), consumer)
+    between.close()
+    consumer.close()
+
+
+def test_killed_between_the_call_and_its_record(start_server, broker):
+    killed_between_the_call_and_its_record(start_server, broker, "record")
+
+
+def test_a_broker_short_of_disk_holds_it_up_and_loses_nothing(start_server, broker):
+    long_form("rabbitmqctl takes seconds")
+    consumer = Consumer(broker, "disk")
+    server = start_server(config(broker.port, "disk"))
+    api = Api(server.address)
+    api.credit()
+    assert compare(api, consumer)[0] == 2
+    broker.control("set_disk_free_limit", "1000TB")
+    try:
+        for _ in range(600):
+            api.place()
+        eventually(lambda: "takes no messages" in server.log_file.read_text())
+        time.sleep(7)  # longer than three heartbeats
+        assert api.metrics()["recharge_subscriber_lag_bytes"][AMQP] > 0
+    finally:
+        broker.control("set_disk_free_limit", "50MB")
+    events, repeats = compare(api, consumer)
+    assert events == 602 and "takes messages again" in server.log_file.read_text()
+    print(f"{events} events past an alarm of 7 s, {repeats} repeats")
+    consumer.close()
+
+
+def test_a_cluster_of_three_with_a_quorum_queue_loses_a_node(start_server, tmp_path):
+    """The node that recharged speaks to is killed in mid-load, and each other one after it came back."""
+    long_form("three brokers take a minute")
+    names, port = ("one", "two", "three"), free_port()
+    epmd = subprocess.Popen(["epmd"], env=os.environ | {"ERL_EPMD_PORT": str(port), "ERL_EPMD_ADDRESS": "127.0.0.1"},
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    nodes = []
+    try:
+        for name in names:  # the first makes the cluster, the others join
+            nodes.append(Broker(tmp_path / name, name=name, nodes=names, epmd_port=port, home=tmp_path))
+            nodes[-1].wait()
+        between = Between(*(node.port for node in nodes))
+        reader = Between(*(node.port for node in reversed(nodes)))
+        consumer = Consumer(reader, "quorum", arguments={"x-queue-type": "quorum"})
+        server = start_server(config(between.port, "quorum"))
+        stop, api = threading.Event(), Api(server.address)
+
+        def load(index):
+            mine, rng = Api(server.address), random.Random(index)
+            while not stop.is_set():
+                some_life(mine, rng)
+                time.sleep(0.01)
+
+        threads = [threading.Thread(target=load, args=(i,)) for i in range(2)]
+        for thread in threads:
+            thread.start()
+        for node in nodes:
+            time.sleep(2)
+            node.kill()
+            time.sleep(4)
+            node.start()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        events, repeats = compare(api, consumer, within=120)
+        print(f"{events} events, {repeats} repeats, each of three nodes killed once")
+        consumer.close()
+    finally:
+        for node in nodes:
+            node.close()
+        epmd.terminate()
+        epmd.wait()
 
 
 def test_without_a_broker_nothing_else_suffers(start_server):
@@ -172,6 +274,14 @@ def test_without_a_broker_nothing_else_suffers(start_server):
     api = Api(server.address)
     for _ in range(5):
         api.credit()
-    eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][frozenset({("subscriber", "amqp")})] > 0)
-    assert api.metrics()["recharge_subscriber_failures_total"][frozenset({("subscriber", "amqp")})] >= 1
+    eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] > 0)
+    assert api.metrics()["recharge_subscriber_failures_total"][AMQP] >= 1
     expect(api.get("/readyz"), 200)
+
+
+# --- what these tests would see ---------------------------------------------------------------------------------------
+
+def test_a_cursor_that_moves_without_a_confirm_is_seen(broker, tmp_path):
+    with ExitStack() as stack:
+        must_fail(killed_between_the_call_and_its_record,
+                  lambda settings: stack.enter_context(running(tmp_path, settings, broken="trusting_the_broker")), broker, "trusting")

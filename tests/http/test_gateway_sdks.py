@@ -4,7 +4,6 @@ Skipped, with the reason, where there is no npm, or where it cannot fetch them: 
 What they made once stands in tests/gateways/vectors.json, and is always tested."""
 import json
 import os
-import shutil
 import subprocess
 import time
 
@@ -12,10 +11,10 @@ import pytest
 
 from api import Api, new_account
 from gateways import Alipay, Standard, Stripe, Wechat
+from npm import npm_folder
 from replies import REPOSITORY
 
 SOURCES = REPOSITORY / "tests" / "gateways"
-SDKS = ("alipay-sdk", "wechatpay-axios-plugin", "stripe", "standardwebhooks")
 UNKNOWN = "0190a1b2-c3d4-7e5f-8a6b-0123456789ab"
 
 
@@ -23,21 +22,7 @@ def sdk_folder():
     """A folder with the SDKs in it; fetched once, as package-lock.json has them."""
     if os.environ.get("RECHARGE_SDKS"):
         return os.environ["RECHARGE_SDKS"]
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("node and npm are needed to run the gateways' SDKs")
-    folder = REPOSITORY / "build" / "gateway-sdks"
-    if not all((folder / "node_modules" / name / "package.json").is_file() for name in SDKS):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCES / name, folder)
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=20000"]
-        try:
-            result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-        except subprocess.TimeoutExpired:
-            pytest.skip("npm could not fetch the SDKs within 120 s")
-        if result.returncode != 0:
-            pytest.skip(f"npm could not fetch the SDKs: {result.stderr[-300:]}")
-    return str(folder)
+    return npm_folder(SOURCES, "gateway-sdks", "the gateways' SDKs")
 
 
 class Signer:

@@ -8,6 +8,7 @@ import pytest
 from api import Api, eventually, expect, in_threads, new_account
 from streams import Stream
 from tokens import Keys, bearer
+from web_sockets import WebSocket
 
 IDLE = 10_000 if os.environ.get("RECHARGE_LONG") else 500
 
@@ -172,10 +173,15 @@ def test_idle_listeners_take_little_and_hear_at_once(start_server):
     api = Api(server.address)
     orders = [api.place() for _ in range(50)]
     before = resident_kib(server)
-    idle = [order_stream(server, orders[i % 50], timeout=60) for i in range(IDLE)]
+    idle = [order_stream(server, orders[i % 50], timeout=60) for i in range(IDLE // 2)]
     for stream in idle:
         assert stream.next(within=60)[0] == "snapshot"
-    each_kib = (resident_kib(server) - before) / IDLE
+    between = resident_kib(server)
+    webs = [WebSocket(server.address, f"/api/ws?order_id={orders[i % 50]}", timeout=60) for i in range(IDLE // 2)]
+    for web in webs:
+        assert web.next(within=60)["type"] == "snapshot"
+    after = resident_kib(server)
+    each_kib, each_web_kib = (between - before) / (IDLE // 2), (after - between) / (IDLE // 2)
     waits_ms = []
     for _ in range(40):
         order = api.place()
@@ -187,10 +193,11 @@ def test_idle_listeners_take_little_and_hear_at_once(start_server):
         waits_ms.append(max(0, (time.monotonic() - replied) * 1000))
         stream.close()
     waits_ms.sort()
-    print(f"{IDLE} listeners: {each_kib:.1f} KiB each; heard after {waits_ms[20]:.1f} ms, at the most {waits_ms[-1]:.1f} ms")
-    assert each_kib < 16
+    print(f"{IDLE} listeners, {after / 1024:.0f} MiB resident, {before / 1024:.0f} without: {each_kib:.1f} KiB each stream, "
+          f"{each_web_kib:.1f} each WebSocket; heard after {waits_ms[20]:.1f} ms, at the most {waits_ms[-1]:.1f} ms")
+    assert each_kib < 16 and each_web_kib < 16
     assert waits_ms[20] < 50
-    for stream in idle:
+    for stream in (*idle, *webs):
         stream.close()
 
 

@@ -5,10 +5,14 @@ and the callback secret's file from RECHARGE_SECRET_FILE, each with the default 
 """
 import os
 import re
+import shutil
 import subprocess
+
+import pytest
 
 from test_simulate import Process
 
+from broker import free_port
 from daemon import binary, clean_environment
 from replies import REPOSITORY
 
@@ -55,6 +59,19 @@ def test_session_runs_as_written(start_server):
         assert expected in result.stdout, result.stdout + result.stderr
     positions = [result.stdout.index(text) for text in ("Payment succeeded", "Recharge succeeded", "Already processed")]
     assert positions == sorted(positions)
+
+
+def test_told_session_runs_as_written():
+    if not shutil.which("node"):
+        pytest.skip("node is needed to run the example")
+    environment = clean_environment({"SMS_PORT": str(free_port()), "RECHARGE_LISTEN": f"127.0.0.1:{free_port()}",
+                                     "PATH": os.path.dirname(binary()) + os.pathsep + os.environ["PATH"]})
+    text = session("told session").replace("$PWD/build/release/bin:", "")
+    result = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", text], env=environment, cwd=REPOSITORY, capture_output=True,
+                            text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert '"phone":"13812345678","text":"Your top-up of 50.00 CNY has arrived."' in result.stdout, result.stdout + result.stderr
+    assert "sms" in result.stdout[result.stdout.index("has arrived"):]
 
 
 def test_gateway_session_runs_as_written(tmp_path):
