@@ -21,6 +21,7 @@ GET /api/orders/{order_id}
 GET /api/orders
 GET /api/accounts/{account}/entries
 POST /api/accounts/{account}/debit
+GET /api/orders/stuck
 GET /api/orders/{order_id}/explain
 POST /api/orders/{order_id}/close
 POST /api/orders/{order_id}/refund
