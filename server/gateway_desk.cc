@@ -203,10 +203,12 @@ void GatewayDesk::on_read(Job& job) {
   const auto& shown = std::get<GatewayWorkAndOrder>(job.operation.outcome.shown);
   job.work = shown.work;
   job.order = shown.order;
+  const bool payment = job.key.kind == GatewayWorkKind::payment;
+  if (payment && (!job.order || job.order->is_paid_for())) return end_payment(job);
   GatewayCaller* gateway = caller(job.work.gateway);
   if (gateway == nullptr) return do_without_calls(job);
   note_stuck(job, false);
-  if (job.key.kind == GatewayWorkKind::payment) return look_after_payment(job, *gateway);
+  if (payment) return look_after_payment(job, *gateway);
   look_after_refund(job, *gateway);
 }
 
@@ -239,7 +241,6 @@ void GatewayDesk::note_stuck(Job& job, bool stuck) {
 // --- payments --------------------------------------------------------------------------------------------
 
 void GatewayDesk::look_after_payment(Job& job, GatewayCaller& caller) {
-  if (!job.order || job.order->is_paid_for()) return end_payment(job);
   if (!caller.can_name(job.work)) return name_payment(job, caller);
   job.step = Job::Step::calling;
   call(job.work.gateway, GatewayCall::query, caller.query(job.work, now()),

@@ -372,6 +372,35 @@ TEST(Evidence, IsThatOfTheCallbackThatDecided) {
   EXPECT_EQ(steps.front().evidence.digest, nullptr);
 }
 
+TEST(StartedPayments, AreToldWithTheTimeOfTheNextQuestion) {
+  Scenario s;
+  s.place();
+  Explanation explanation = explanation_of(s);
+  const Time placed = explanation.order->created_at();
+  GatewayWork work;
+  work.key = GatewayWorkKey::of_payment(s.id, PayMethod::qr);
+  ASSERT_TRUE(work.gateway.assign("alipay"));
+  work.started_at = Time{placed.ms + 1000};
+  explanation.payments.push_back(work);
+  EXPECT_EQ(shown(explanation).back(), "payment started at alipay, by a code to scan");
+  const auto next = [&](std::int64_t age_ms, bool called) {
+    std::string text;
+    JsonText json(text);
+    write_explanation(json, explanation,
+                      {Time{work.started_at.ms + age_ms}, [called](const GatewayName&) { return called; }});
+    return member(text, "next_action");
+  };
+  for (const auto& [age_ms, asked_ms] : {std::pair{0, 5'000},
+                                         {5'000, 15'000},
+                                         {61'000, 300'000},
+                                         {300'000, 600'000},
+                                         {1'790'000, 1'800'000}}) {
+    const Time asked{std::min(work.started_at.ms + asked_ms, explanation.order->expires_at.ms + 1000)};
+    EXPECT_NE(next(age_ms, true).find("the next time by " + to_rfc3339(asked)), std::string::npos) << age_ms;
+  }
+  EXPECT_NE(next(0, false).find("give the keys of alipay"), std::string::npos);
+}
+
 // Broken on purpose: an explanation that leaves out what was kept does not pass the table.
 TEST(Exceptions, OneLeftOutIsNoticed) {
   for (std::size_t kind = 0; kind < kExceptionKinds; ++kind) {
