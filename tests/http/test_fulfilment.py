@@ -175,7 +175,8 @@ def test_a_breaker_leaves_a_supplier_alone_that_does_not_answer(tmp_path, acme, 
 @pytest.mark.parametrize("first,second,asked", [("failed", "failed", 1), ("rejected", "done", 0)])
 def test_what_nobody_can_recharge_goes_back_through_the_gateway(tmp_path, acme, other, stripe, first, second, asked):
     acme.script, other.script = [first], [second]
-    stripe.fail("refund", "late", "drop")  # the refund is asked for, too, and moves money once
+    if asked:
+        stripe.fail("refund", "late")  # the refund is asked for, too, and moves money once
     with running(tmp_path / "server", settings(acme, other, gateway=stripe)) as daemon:
         api = Api(daemon.address)
         order_id = pay(api, stripe)
@@ -188,11 +189,11 @@ def test_what_nobody_can_recharge_goes_back_through_the_gateway(tmp_path, acme, 
 
 
 def test_after_the_deadline_it_goes_back_unless_it_may_have_been_done(tmp_path, acme):
-    acme.script, acme.queries = ["silent"], ["silent"] * 3
+    acme.script, acme.queries = ["silent"], ["silent"]
     with running(tmp_path / "server", settings(acme, deadline_ms=400, breaker_failures=50)) as daemon:
         api = Api(daemon.address)
         maybe = pay(api)
-        time.sleep(0.9)
+        time.sleep(0.5)
         assert api.status(maybe) == "recharging"
         ends(api, maybe, "recharged")
         acme.close()
@@ -281,8 +282,8 @@ def survives_a_kill_at(step, folder, broken=None):
 
 
 @pytest.mark.parametrize("step", [
-    "after the callback", "before the call", "between the call and its record", "while it is in process", "after all",
-    "refund: between the call and its record"])
+    "after the callback", "before the call", "between the call and its record", "refund: between the call and its record",
+    *(["while it is in process", "after all"] if LONG else [])])
 def test_kill_9_at(step, tmp_path):
     survives_a_kill_at(step, tmp_path)
 
