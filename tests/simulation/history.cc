@@ -53,7 +53,8 @@ void History::take_place(std::uint32_t event) {
   workload_.pass(draws.up_to(50));
   if (event % 5 < 3) {
     client_event(draws);
-    if (fills_segments_ && draws.one_in(2)) receive(gateways_.sign(workload_.filler(), workload_.now().ms / 1000), false);
+    if (fills_segments_ && draws.one_in(2))
+      receive(gateways_.sign(workload_.filler(), workload_.now().ms / 1000), false);
   } else {
     machine_event(draws);
   }
