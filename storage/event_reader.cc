@@ -18,6 +18,7 @@ EventReader::EventReader(const EventJournal& journal)
 
 StorageResult<void> EventReader::seek(const EventId& after) {
   group_ = nullptr;
+  wall_ms_ = 0;
   record_ = event_ = 0;
   events_.clear();
   after_ = after;
@@ -35,8 +36,14 @@ StorageResult<void> EventReader::seek(const EventId& after) {
   if (place == last) return {};
   auto group = follower_.next(end);
   if (!group) return group.error();
-  group_ = *group;
+  take_group(*group);
   return {};
+}
+
+void EventReader::take_group(const JournalGroup* group) noexcept {
+  group_ = group;
+  record_ = 0;
+  if (group != nullptr) wall_ms_ = group->wall_ms;
 }
 
 // False: the group has no more.
@@ -68,11 +75,11 @@ StorageResult<const Event*> EventReader::next() {
     auto taken = take_record();
     if (!taken) return taken.error();
     if (*taken) continue;
+    take_group(nullptr);  // the follower may go over the end of a segment, and its group is another then
     auto group = follower_.next(journal_.durable_end());
     if (!group) return group.error();
     if (*group == nullptr) return static_cast<const Event*>(nullptr);
-    group_ = *group;
-    record_ = 0;
+    take_group(*group);
   }
 }
 

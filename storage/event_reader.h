@@ -30,14 +30,16 @@ class EventReader {
   // Behind what next() has given: to go on from there later, also where that was not an event.
   EventId resume_point() const noexcept;
   // Of the group that was read last; 0: none yet.
-  std::int64_t wall_ms() const noexcept { return group_ == nullptr ? 0 : group_->wall_ms; }
+  std::int64_t wall_ms() const noexcept { return wall_ms_; }
 
  private:
   StorageResult<bool> take_record();
+  void take_group(const JournalGroup* group) noexcept;
 
   const EventJournal& journal_;
   JournalFollower follower_;
-  const JournalGroup* group_ = nullptr;
+  const JournalGroup* group_ = nullptr;  // the follower's; null: it has no more
+  std::int64_t wall_ms_ = 0;
   std::size_t record_ = 0;  // the next of the group
   JournalRecord decoded_;
   Events events_;

@@ -69,6 +69,9 @@ StorageResult<std::unique_ptr<Journal>> Journal::open(FileSystem& files, const J
   if (!segment) return segment.error();
   auto prepared = prepared_segment(files, options, end, *numbers);
   if (!prepared) return prepared.error();
+  // A segment's name may be readable and yet not on the disk, where its maker was killed before that flush.
+  if (auto synced = files.sync_directory(options.directory); !synced)
+    return StorageError{synced.error(), options.directory, 0, "flushing the directory"};
 
   auto preparer = std::make_unique<SegmentPreparer>(files, options, end.segment + 1);
   auto committer =

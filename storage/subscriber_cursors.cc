@@ -19,6 +19,12 @@ StorageError error_of(boost::system::error_code code, const std::string& file, c
   return {code, file, 0, what};
 }
 
+std::string parent_of(const std::string& directory) {
+  const std::size_t slash = directory.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : directory.substr(0, slash);
+}
+
 std::string slot_text(const FolderId& folder, std::uint64_t number, const SubscriberCursor& cursor) {
   std::string text(kTitle);
   text.append("format 1\nfolder ").append(to_hex(folder)).append("\nnumber ").append(std::to_string(number));
@@ -127,6 +133,11 @@ StorageResult<std::optional<SubscriberCursor>> SubscriberCursors::read(const std
     const std::string text = slot_text(options_.folder_id, 0, {}) + std::string(kSectorBytes, '\0');
     if (auto made = write_whole(files_, options_.directory, name + std::string(kSuffix), text); !made)
       return made.error();
+  }
+  // Its name, and the directory's, may be readable and yet not on the disk, from a life that was cut short.
+  for (const std::string& directory : {parent_of(options_.directory), options_.directory}) {
+    if (auto synced = files_.sync_directory(directory); !synced)
+      return error_of(synced.error(), directory, "flushing");
   }
   auto opened = files_.open(path, FileSystem::Access::read_write);
   if (!opened) return error_of(opened.error(), path, "opening");

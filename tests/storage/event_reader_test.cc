@@ -91,6 +91,31 @@ TEST_F(EventReaderTest, GoesOnOverSegmentsAndRestartsWithTheSameIds) {
   EXPECT_EQ(read_after(resume), read_after(id_of(followed.back())));
 }
 
+// The power failed when the end of a segment was on the disk, and nothing of the next one yet.
+TEST_F(EventReaderTest, AsksAgainAtTheEndOfASegment) {
+  open();
+  while (store->journal().durable_position().segment < 2) any(20);
+  const auto path = segment_path(store->journal_directory(), 2);
+  close();
+  {
+    auto file = files.open(path, FileSystem::Access::read_write);
+    ASSERT_TRUE((*file)->write_at(0, std::vector<std::byte>(testing::kStoreSegmentBytes)));
+  }
+  open();
+  const auto end = store->journal().durable_position();
+  ASSERT_EQ(std::pair(end.segment, end.offset), std::pair(std::uint64_t{2}, std::uint64_t{0}));
+  const EventJournal from = journal();
+  EventReader reader(from);
+  ASSERT_TRUE(reader.seek({}));
+  EXPECT_GT(rest_of(reader).size(), 100U);
+  for (int again = 0; again < 3; ++again) EXPECT_TRUE(rest_of(reader).empty());
+  EXPECT_NE(reader.wall_ms(), 0);
+  EXPECT_EQ(reader.resume_point(), latest_place(from));
+  place();
+  owners->flush();
+  EXPECT_EQ(rest_of(reader).size(), 1U);
+}
+
 TEST_F(EventReaderTest, TheLatestPlaceIsBehindEverything) {
   open();
   EXPECT_TRUE(read_after(latest_place(journal())).empty());

@@ -232,6 +232,29 @@ TEST(JournalRecovery, WritesTheLastGroupAgain) {
   }
 }
 
+// Killed between the renaming of segments and the flush of their names: the next life writes into them all
+// the same.
+TEST(JournalRecovery, FlushesTheNamesOfSegments) {
+  const JournalOptions options = small_journal();
+  auto disk = empty_disk();
+  for (const std::uint64_t number : {1, 2}) {
+    const std::string path = segment_path(kJournalDirectory, number);
+    auto file = disk->create(path + ".tmp");
+    ASSERT_TRUE((*file)->write_at(0, std::vector<std::byte>(options.segment_bytes)));
+    ASSERT_TRUE((*file)->sync());
+    ASSERT_TRUE(disk->rename(path + ".tmp", path));
+  }
+  auto restarted = disk->after_kill();
+  const auto end = recover(*restarted, options);
+  ASSERT_TRUE(end.has_value()) << end.error().to_text();
+  auto journal = open_journal(*restarted, options, *end);
+  write_group(*journal, 1, 1);
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    EXPECT_EQ(read_back(*restarted->after_power_loss(seed), options).records,
+              std::vector<std::string>{record_text(1)});
+  }
+}
+
 // What an unfinished group left behind must not lie behind later, shorter groups.
 TEST(JournalRecovery, ZeroesTheTornTailBeforeTheNextAppend) {
   const JournalOptions options = small_journal();

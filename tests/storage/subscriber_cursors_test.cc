@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "storage/journal_options.h"
 #include "storage/real_file.h"
 #include "storage/simulated_file.h"
@@ -54,6 +56,41 @@ TEST_F(SubscriberCursorsTest, GoesOnWhereItWas) {
   ASSERT_TRUE(cursors->set_state("hook", SubscriberState::paused));
   reopen();
   EXPECT_EQ(attach().state, SubscriberState::paused);
+}
+
+// What was saved is there after a power loss, with the names that lead to it, which nobody else flushes.
+TEST(SubscriberCursorsOnDisk, SurviveAPowerLoss) {
+  SimulatedFileSystem first;
+  ASSERT_TRUE(first.make_directory("/data") && first.sync_directory("/"));
+  const auto cursors_on = [](SimulatedFileSystem& disk) {
+    SubscriberCursors::Options options;
+    options.directory = "/data/subscribers";
+    options.folder_id = {1, 2, 3};
+    options.wall_ms = [] { return std::int64_t{5000}; };
+    return SubscriberCursors(disk, std::move(options));
+  };
+  const auto saved_on = [&](SimulatedFileSystem& disk, std::uint32_t segment) {
+    auto cursors = cursors_on(disk);
+    return cursors.attach("hook", kBegin) && cursors.advance("hook", {segment, 0, 0, 1}, 1);
+  };
+  ASSERT_TRUE(saved_on(first, 2));
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const auto after = first.after_power_loss(seed);
+    EXPECT_EQ(cursors_on(*after).attach("hook", kBegin)->after.segment, 2U);
+  }
+  // The life that makes the file is cut short at each of its flushes.
+  for (std::uint64_t nth = 1; nth <= 5; ++nth) {
+    SimulatedFileSystem disk;
+    ASSERT_TRUE(disk.make_directory("/data") && disk.sync_directory("/"));
+    disk.inject({SimulatedFileSystem::Operation::sync, nth, 1, EIO, ""});
+    static_cast<void>(saved_on(disk, 2));
+    auto killed = disk.after_kill();
+    ASSERT_TRUE(saved_on(*killed, 3));
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+      const auto after = killed->after_power_loss(seed);
+      EXPECT_EQ(cursors_on(*after).attach("hook", kBegin)->after.segment, 3U) << nth;
+    }
+  }
 }
 
 // The slot that was being written is torn: the one before counts.
