@@ -139,13 +139,12 @@ StorageResult<bool> LmdbFile::visit_page(Walk& walk, std::uint64_t number, unsig
     return damaged(number, fault);
   if (leaf) return visit_leaf(walk, page, number, low, high);
   ++walk.found.branch_pages;
-  const auto less = [&](Bytes a, Bytes b) { return walk.less(a, b); };
   for (std::size_t row = 0; row < page.rows(); ++row) {  // the first key of a branch is not used
     const Bytes begin = row == 0 ? low : page.key(row);
     const auto end = row + 1 < page.rows() ? std::optional<Bytes>(page.key(row + 1)) : high;
-    if (row > 0 && !low.empty() && less(begin, low))
+    if (row > 0 && !low.empty() && walk.less(begin, low))
       return damaged(number, "a branch's keys are out of order");
-    if (end && !begin.empty() && !less(begin, *end))
+    if (end && !begin.empty() && !walk.less(begin, *end))
       return damaged(number, "a branch's keys are out of order");
     if (end && !walk.from.empty() && !below(walk.from, *end)) continue;
     auto visited = visit_page(walk, page.child(row), depth + 1, begin, end);
@@ -157,15 +156,14 @@ StorageResult<bool> LmdbFile::visit_page(Walk& walk, std::uint64_t number, unsig
 StorageResult<bool> LmdbFile::visit_leaf(Walk& walk, const LmdbPage& page, std::uint64_t number, Bytes low,
                                          std::optional<Bytes> high) {
   ++walk.found.leaf_pages;
-  const auto less = [&](Bytes a, Bytes b) { return walk.less(a, b); };
   Bytes before;
   for (std::size_t row = 0; row < page.rows(); ++row) {
     const Bytes key = page.key(row);
     if (key.empty() || (walk.numbers && key.size() != sizeof(std::uint64_t)))
       return damaged(number, "a row's key has another length");
-    if (row == 0 ? !low.empty() && less(key, low) : !less(before, key))
+    if (row == 0 ? !low.empty() && walk.less(key, low) : !walk.less(before, key))
       return damaged(number, "the rows are out of order");
-    if (high && !less(key, *high)) return damaged(number, "a row belongs on another page");
+    if (high && !walk.less(key, *high)) return damaged(number, "a row belongs on another page");
     before = key;
     ++walk.found.entries;
     std::vector<std::byte> long_value;

@@ -135,7 +135,7 @@ class Wrk:
     """wrk on one thread over callbacks that were signed before."""
 
     def __init__(self, server, folder, orders, accounts):
-        self.folder, self.log = folder, folder.with_suffix(".log")
+        self.folder = folder
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([BIN / "recharge", "--server", server.url, "--secret-file", server.secret_file, "load", "--accounts",
                         str(accounts), "--requests", str(orders), "--emit-wrk", folder], capture_output=True, check=True,

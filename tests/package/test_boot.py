@@ -10,6 +10,7 @@ import time
 import pytest
 
 from test_package import LONG, System, make, need, run
+from api import eventually
 from signing import callback_fields, signed_body
 
 ACCOUNT = "13812345678"
@@ -17,13 +18,6 @@ PROBES = """
 while [ ! -e /root/stop ]; do n=$((n + 1)); curl -sS -f -o /dev/null --max-time 20 http://127.0.0.1:8080/livez || bad=$((bad + 1)); done
 echo "$n ${bad:-0}"
 """
-
-
-def eventually(condition, within):
-    end = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < end, "not within the time"
-        time.sleep(0.2)
 
 
 class Machine:
