@@ -72,6 +72,15 @@ Outlook outlook_on(const Order& order, const GatewayWork& started, const Explana
   return ahead;
 }
 
+// While one is pending.
+std::string advice_on_refund(const Order& order, const ExplanationContext& context) {
+  if (!refunds_by_call(order.evidence_scheme)) return "wait, or ask the gateway about the refund";
+  if (!context.calls || context.calls(order.gateway))
+    return "wait: the gateway is asked until the refund is done or refused";
+  return "give the keys of " + std::string(order.gateway.view()) +
+         ", which is not called from here: it may have been sent before it was so";
+}
+
 Outlook outlook_on(const Order& order) {
   const std::string id = order.id.to_text();
   switch (order.status) {
@@ -126,12 +135,8 @@ Outlook outlook(const Explanation& explanation, const ExplanationContext& contex
   if (!explanation.order) return {};
   for (const Refund& refund : explanation.refunds) {
     if (refund.status != RefundStatus::pending) continue;
-    const GatewayName& gateway = explanation.order->gateway;
-    const bool asked = !context.calls || context.calls(gateway);
     return {"the gateway's answer to the refund " + std::string(refund.refund_id.view()),
-            asked ? "wait: the gateway is asked until the refund is done or refused"
-                  : "give the keys of " + std::string(gateway.view()) +
-                        ", which is not called from here: it may have been sent before it was so"};
+            advice_on_refund(*explanation.order, context)};
   }
   if (explanation.order->is_held()) return outlook_on_recharge(explanation);
   const auto credited = [](const PaymentException& exception) {

@@ -29,6 +29,8 @@ std::string drawn_code(const std::string& reply) {
 }
 
 ExitCode pay(const Tool& tool, const PayOptions& options) {
+  if (options.qr && options.method == "h5")
+    return report({ExitCode::usage, "--qr draws a code, and --method h5 has none"});
   JsonWriter body;
   body.text("order_id", options.order_id);
   if (!options.gateway.empty()) body.text("gateway", options.gateway);

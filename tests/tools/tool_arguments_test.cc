@@ -57,7 +57,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"resolve_without_action", {"exceptions", "resolve", "x"}, ExitCode::usage},
         Case{
             "resolve_with_other_action", {"exceptions", "resolve", "x", "--action", "keep"}, ExitCode::usage},
-        Case{"pay_with_qr", {"pay", "x", "--qr"}, ExitCode::usage},
+        Case{"pay_by_page_with_qr", {"pay", "x", "--qr", "--method", "h5"}, ExitCode::usage},
+        Case{"pay_by_other_method", {"pay", "x", "--method", "cash"}, ExitCode::usage},
         Case{"completion_of_another_shell", {"completion", "csh"}, ExitCode::usage},
         Case{"load_of_another_mix", {"load", "--mix", "chaos"}, ExitCode::usage},
         Case{"load_without_connections", {"load", "--connections", "0"}, ExitCode::usage},
