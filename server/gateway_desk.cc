@@ -40,6 +40,11 @@ void set(Text& text, std::string_view value) {
   if (!text.assign(value)) std::terminate();
 }
 
+GatewayRequest traced(GatewayRequest request, const PaymentDetails& caused_by) {
+  if (!caused_by.traceparent.empty()) request.headers.emplace_back("traceparent", caused_by.traceparent);
+  return request;
+}
+
 }  // namespace
 
 struct GatewayDesk::Job {
@@ -427,7 +432,7 @@ void GatewayDesk::begin_payment(Operation& operation) {
     return complete_payment(operation, OutcomeCode::payment_started);
   }
   const Order order = *shown.order;
-  call(gateway->start(payment, method, now()),
+  call(traced(gateway->start(payment, method, now()), *operation.payment),
        [this, gateway, order, method, &operation](const GatewayReply& reply) {
          const auto answer = gateway->read_start(reply, order.id, method, now());
          if (answer.kind == Kind::refused) {

@@ -19,8 +19,9 @@ struct PaymentDetails {
   std::optional<PayMethod> method;
   std::string return_url;
   std::string client_ip;
-  std::string page;     // what the payer is shown, where it is made here
-  std::string problem;  // why the request cannot be carried out; empty: the outcome says
+  std::string traceparent;  // of the call that it causes; empty: the request belongs to no trace
+  std::string page;         // what the payer is shown, where it is made here
+  std::string problem;      // why the request cannot be carried out; empty: the outcome says
 };
 
 struct Operation {

@@ -112,6 +112,7 @@ Step pay(const Request& request, std::string_view, HandlerContext& context, Oper
   if (!method.empty()) operation.payment->method = method == "qr" ? PayMethod::qr : PayMethod::h5;
   operation.payment->return_url = return_url;
   operation.payment->client_ip = client_ip;
+  operation.payment->traceparent = context.trace.child(context.random);
   return begin_at_gateway(*order_id, gateway, fields, context, operation);
 }
 

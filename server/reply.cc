@@ -53,7 +53,8 @@ void render(Reply& reply, const ReplyFrame& frame, std::string& out) {
     append_number(out, reply.status);
     out.append(" ").append(reason_phrase(reply.status)).append("\r\n");
   }
-  out.append(frame.date).append("Content-Type: ").append(reply.content_type).append("\r\nX-Request-Id: ");
+  out.append(frame.date).append("Content-Type: ").append(reply.content_type);
+  out.append("\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: ");
   out.append(frame.request_id);
   if (reply.stream) {
     out.append("\r\nCache-Control: no-store\r\nX-Accel-Buffering: no");

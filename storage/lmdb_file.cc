@@ -32,6 +32,13 @@ struct LmdbFile::Walk {
   std::vector<bool>* used = nullptr;  // none: pages are not counted
   unsigned depth = 0;
   LmdbTree found{};
+
+  // Of keys that nothing is known of; false where they are no integers although they should be.
+  bool less(Bytes a, Bytes b) const noexcept {
+    if (!numbers) return below(a, b);
+    const bool whole = a.size() == sizeof(std::uint64_t) && b.size() == sizeof(std::uint64_t);
+    return whole && number_at(a, 0) < number_at(b, 0);
+  }
 };
 
 StorageError LmdbFile::damaged(std::uint64_t page, const char* what) const {
@@ -132,9 +139,7 @@ StorageResult<bool> LmdbFile::visit_page(Walk& walk, std::uint64_t number, unsig
     return damaged(number, fault);
   if (leaf) return visit_leaf(walk, page, number, low, high);
   ++walk.found.branch_pages;
-  const auto less = [&](Bytes a, Bytes b) {
-    return walk.numbers ? a.size() == 8 && b.size() == 8 && number_at(a, 0) < number_at(b, 0) : below(a, b);
-  };
+  const auto less = [&](Bytes a, Bytes b) { return walk.less(a, b); };
   for (std::size_t row = 0; row < page.rows(); ++row) {  // the first key of a branch is not used
     const Bytes begin = row == 0 ? low : page.key(row);
     const auto end = row + 1 < page.rows() ? std::optional<Bytes>(page.key(row + 1)) : high;
@@ -152,9 +157,7 @@ StorageResult<bool> LmdbFile::visit_page(Walk& walk, std::uint64_t number, unsig
 StorageResult<bool> LmdbFile::visit_leaf(Walk& walk, const LmdbPage& page, std::uint64_t number, Bytes low,
                                          std::optional<Bytes> high) {
   ++walk.found.leaf_pages;
-  const auto less = [&](Bytes a, Bytes b) {
-    return walk.numbers ? number_at(a, 0) < number_at(b, 0) : below(a, b);
-  };
+  const auto less = [&](Bytes a, Bytes b) { return walk.less(a, b); };
   Bytes before;
   for (std::size_t row = 0; row < page.rows(); ++row) {
     const Bytes key = page.key(row);

@@ -2,6 +2,8 @@
 import json
 import os
 import re
+import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -127,6 +129,37 @@ class Load:
         if code != 0 or report is None:
             raise Failure(f"recharge load {' '.join(options)}: exit code {code}: {child.log_tail()}")
         return report
+
+
+class Wrk:
+    """wrk on one thread over callbacks that were signed before."""
+
+    def __init__(self, server, folder, orders, accounts):
+        self.folder, self.log = folder, folder.with_suffix(".log")
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([BIN / "recharge", "--server", server.url, "--secret-file", server.secret_file, "load", "--accounts",
+                        str(accounts), "--requests", str(orders), "--emit-wrk", folder], capture_output=True, check=True,
+                       timeout=300)
+        bodies = (folder / "callbacks.txt").read_bytes()
+        (folder / "beside.txt").write_bytes(bodies * 4)  # who only answers may see one again
+
+    def run(self, url, connections, seconds, meter, bodies="callbacks.txt"):
+        """One run, its server's CPU taken by the meter. Returns rate, replies and the generator's CPU.
+        Errors: Failure where a reply was not 200, or the bodies were used up."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        meter.begin()
+        done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", self.folder / "callback.lua",
+                               url, "--", self.folder / bodies, "1"], capture_output=True, text=True, check=True,
+                              timeout=300)
+        meter.end()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        counts = re.search(r"(\d+) requests in ([\d.]+)s", done.stdout)
+        if counts is None or "used up" in done.stdout or "other than 200: 0" not in done.stdout:
+            raise Failure(f"wrk on {url}: {done.stdout}")
+        took = float(counts[2])
+        loading = float(re.search(r"before the clock started: ([\d.]+)", done.stdout)[1])
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return {"rate": int(counts[1]) / took, "replies": int(counts[1]), "generator_cpu_percent": 100 * (used - loading) / took}
 
 
 class Meter:

@@ -33,6 +33,7 @@ class FakeGateway:
     def __init__(self, account):
         self.account, self.kind = account, account.kind
         self.payments, self.refunds, self.calls = {}, {}, []
+        self.traces = []  # the header traceparent of each call, or None
         self.money_out = Counter()  # by refund number: how often money moved
         self.faults = {}  # call -> list of "drop", "late" (done, not answered), "error", "forge", "busy", "refuse CODE"
         self.refund_state = "succeeded"
@@ -109,6 +110,7 @@ class FakeGateway:
         with self.lock:
             call, argument = getattr(self, f"read_{self.kind}")(method, path, headers, body)
             self.calls.append((call, argument))
+            self.traces.append(headers.get("traceparent"))
             fault = (self.faults.get(call) or [None]).pop(0)
             if fault == "drop":
                 raise Dropped

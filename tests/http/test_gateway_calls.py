@@ -93,6 +93,19 @@ def test_what_the_payer_is_shown_stays_the_same(api, fake):
         assert expires[:4] in (order["expires_at"][:4], "2027") and len(expires) >= 19
 
 
+def test_a_trace_is_handed_on(api, fake):
+    """W3C Trace Context: the same trace and flags, and a parent of our own; no trace where none came."""
+    trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    for header, seen in (({}, 0), ({"traceparent": f"00-{trace}-{parent}-01"}, 1), ({"traceparent": "00-nonsense"}, 0)):
+        before = len(fake.traces)
+        expect(api.post("/api/pay", {"order_id": api.place(), "gateway": fake.kind}, header), 200)
+        sent = [value for value in fake.traces[before:] if value]
+        assert len(sent) == seen
+        for value in sent:
+            version, same, own, flags = value.split("-")
+            assert (version, same, flags) == ("00", trace, "01") and own != parent and int(own, 16) != 0
+
+
 def test_pages_for_a_phone(api, shop):
     alipay, wechat = shop.fakes["alipay"], shop.fakes["wechat"]
     order_id, before = api.place(), alipay.count("start")

@@ -97,9 +97,9 @@ def test_the_man_page_names_every_verb(package, tmp_path):
 # --- a system of its own ---------------------------------------------------------------------------------------------
 
 class System:
-    def __init__(self, folder):
+    def __init__(self, folder, packages="ca-certificates"):
         self.folder = folder
-        run("debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", folder, MIRROR)
+        run("debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", folder, MIRROR)
         (folder / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
         (folder / "usr/sbin/policy-rc.d").chmod(0o755)
 

@@ -35,6 +35,7 @@ function init(args)
   used_up = false
   -- wrk asks its first thread for one request that it never sends, to look at its form.
   rehearsals = thread_index == 0 and 1 or 0
+  loading = os.clock()
 end
 
 function request()
@@ -52,12 +53,14 @@ function request()
 end
 
 function done(summary, latency, requests)
-  local all_sent, ended_early = 0, false
+  local all_sent, ended_early, loaded = 0, false, 0
   for _, thread in ipairs(threads) do
     all_sent = all_sent + thread:get("sent")
     ended_early = ended_early or thread:get("used_up")
+    loaded = math.max(loaded, thread:get("loading"))
   end
   print(string.format("callbacks sent: %d, replies other than 200: %d", all_sent, summary.errors.status))
+  print(string.format("CPU seconds before the clock started: %.2f", loaded))
   if ended_early then
     print("the prepared callbacks were used up before the time was over: the rate above is too low")
   end
