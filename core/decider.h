@@ -92,6 +92,10 @@ class Decider {
     outcome_.code = code;
     outcome_.shown = GatewayWorkAndOrder{work, order_};
   }
+  void show_attempt(const GatewayWork& work, const RechargeAttempt& attempt) {
+    outcome_.code = OutcomeCode::attempt_begun;
+    outcome_.shown = GatewayWorkAndOrder{work, order_, {attempt}};
+  }
   GatewayName gateway_of(const ReportPayment& command) const noexcept;
   OrderChanged order_change(OrderEvent event, OrderStatus status) noexcept;
   void take_evidence(OrderChanged& change, const ReportPayment& command) noexcept;

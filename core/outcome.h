@@ -35,7 +35,7 @@ enum class OutcomeCode : std::uint8_t {
   payment_started,     // work: with what the payer is shown
   payment_ended,       // there is no such work, now or before
   payment_held,        // a supplier is to recharge
-  attempt_begun,       // work, order: the supplier is to be called
+  attempt_begun,       // work, order, attempt: the supplier is to be called
   attempt_noted,
   attempt_ended,    // it did nothing
   recharge_failed,  // refund, order: requested, or settled where no call is needed; now or before
@@ -100,7 +100,7 @@ struct RefundAndOrder {
 struct GatewayWorkAndOrder {
   GatewayWork work;
   std::optional<Order> order;
-  std::vector<RechargeAttempt> attempts = {};  // of a recharge, where it is read; oldest first
+  std::vector<RechargeAttempt> attempts = {};  // of a recharge that is read; oldest first
 };
 
 struct GatewayWorkPage {

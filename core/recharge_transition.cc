@@ -44,11 +44,8 @@ void Decider::operator()(const BeginAttempt& command) {
   if (records_.recharge == nullptr || records_.recharge->failed)
     return show_order(OutcomeCode::invalid_state);
   GatewayWork work = *records_.recharge;
-  if (records_.attempt != nullptr && records_.attempt->is_open()) {  // it may have been done
-    const bool same = command.number == work.attempts && command.supplier == records_.attempt->supplier;
-    if (!same) return show_order(OutcomeCode::invalid_state);
-    return show_work(OutcomeCode::attempt_begun, work);
-  }
+  const bool may_be_done = records_.attempt != nullptr && records_.attempt->is_open();
+  if (may_be_done) return show_order(OutcomeCode::invalid_state);
   if (command.number != work.attempts + 1) return show_order(OutcomeCode::invalid_state);
   RechargeAttempt attempt;
   attempt.order_id = order_.id;
@@ -59,7 +56,7 @@ void Decider::operator()(const BeginAttempt& command) {
   facts_.emplace_back(GatewayWorkChanged{work});
   if (order_.status != OrderStatus::recharging)
     change_order(order_change(OrderEvent::recharge_begun, OrderStatus::recharging));
-  show_work(OutcomeCode::attempt_begun, work);
+  show_attempt(work, attempt);
 }
 
 void Decider::operator()(const NoteAttempt& command) {

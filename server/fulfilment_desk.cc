@@ -155,16 +155,14 @@ void FulfilmentDesk::step(Job& job) {
       return on_read(job);
     case Job::Step::beginning: {
       if (code != OutcomeCode::attempt_begun) return put_off(job);
-      const auto& begun = std::get<BeginAttempt>(job.operation.command);
-      RechargeAttempt attempt;
-      attempt.order_id = job.order_id;
-      attempt.number = job.unsent = begun.number;
-      attempt.supplier = begun.supplier;
-      attempt.begun_at = Time{now_ms()};
+      // As it stands in the journal: each repeat has the same bytes.
+      const RechargeAttempt attempt =
+          std::get<GatewayWorkAndOrder>(job.operation.outcome.shown).attempts.back();
+      job.unsent = attempt.number;
       job.attempts.push_back(attempt);
       if (draining_) return put_off(job);
       if (client_ == nullptr) return wait_for_workers(job, attempt);  // an event asks them
-      return ask(job, *supplier(begun.supplier));
+      return ask(job, *supplier(attempt.supplier));
     }
     case Job::Step::noting:
       return put_off(job);

@@ -117,7 +117,7 @@ const Row kRows[] = {
     {At::held, "refund_succeeds", Code::refund_not_found, paid, "", 5000, 0, 0, -5000},
     {At::held, "refund_refused", Code::refund_not_found, paid, "", 5000, 0, 0, -5000},
     {At::begun, "payment_again", Code::already_processed, recharging, "", 5000, 0, 0, -5000},
-    {At::begun, "begin_first", Code::attempt_begun, recharging, "", 5000, 0, 0, -5000},
+    {At::begun, "begin_first", Code::invalid_state, recharging, "", 5000, 0, 0, -5000},
     {At::begun, "begin_second", Code::invalid_state, recharging, "", 5000, 0, 0, -5000},
     {At::begun, "begin_third", Code::invalid_state, recharging, "", 5000, 0, 0, -5000},
     {At::begun, "note", Code::attempt_noted, recharging, "attempt", 5000, 0, 0, -5000},
@@ -133,7 +133,7 @@ const Row kRows[] = {
     {At::begun, "refund_succeeds", Code::refund_not_found, recharging, "", 5000, 0, 0, -5000},
     {At::begun, "refund_refused", Code::refund_not_found, recharging, "", 5000, 0, 0, -5000},
     {At::noted, "payment_again", Code::already_processed, recharging, "", 5000, 0, 0, -5000},
-    {At::noted, "begin_first", Code::attempt_begun, recharging, "", 5000, 0, 0, -5000},
+    {At::noted, "begin_first", Code::invalid_state, recharging, "", 5000, 0, 0, -5000},
     {At::noted, "begin_second", Code::invalid_state, recharging, "", 5000, 0, 0, -5000},
     {At::noted, "begin_third", Code::invalid_state, recharging, "", 5000, 0, 0, -5000},
     {At::noted, "note", Code::attempt_noted, recharging, "attempt", 5000, 0, 0, -5000},
@@ -382,6 +382,7 @@ class RandomSaga {
     command.exception_id = driver_.fresh_exception_id();
     command.currency = kCny;
     command.key_id = text<KeyId>("key-1");
+    command.evidence_digest = digest_of(command.evidence);
     return command;
   }
 

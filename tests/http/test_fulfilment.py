@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
@@ -85,12 +86,23 @@ def explained(api, order_id):
     return [step["event"] for step in expect(api.get(f"/api/orders/{order_id}/explain"), 200)["steps"]]
 
 
+@contextmanager
+def served(folder, config, **options):
+    """A server of its own, and a client of it that is gone before it stops."""
+    with running(folder, config, **options) as daemon:
+        api = Api(daemon.address)
+        try:
+            yield daemon, api
+        finally:
+            api.close()
+
+
 # --- what goes well ------------------------------------------------------------------------------------------------------
 
 def test_a_supplier_recharges(tmp_path, acme):
     acme.script = ["later"]
-    with running(tmp_path / "server", settings(acme)) as daemon:
-        api, account = Api(daemon.address), new_account()
+    with served(tmp_path / "server", settings(acme)) as (daemon, api):
+        account = new_account()
         order_id = pay(api, account=account)
         eventually(lambda: api.status(order_id) == "recharging")
         order = api.order(order_id)
@@ -122,8 +134,7 @@ def test_a_supplier_recharges(tmp_path, acme):
 
 def test_what_proves_nothing_is_asked_for_under_the_same_request_id(tmp_path, acme, other):
     """The other supplier is never asked: the first may have done it."""
-    with running(tmp_path / "server", settings(acme, other, breaker_failures=50)) as daemon:
-        api = Api(daemon.address)
+    with served(tmp_path / "server", settings(acme, other, breaker_failures=50)) as (daemon, api):
         for word in ("silent", "closed", "error", "forged", "other", "stale", "nonsense", "lost"):
             acme.script, acme.posts = [word], []
             order_id = pay(api)
@@ -134,8 +145,7 @@ def test_what_proves_nothing_is_asked_for_under_the_same_request_id(tmp_path, ac
 
 
 def test_failover_only_to_whom_nobody_has_done_it(tmp_path, acme, other):
-    with running(tmp_path / "server", settings(acme, other)) as daemon:
-        api = Api(daemon.address)
+    with served(tmp_path / "server", settings(acme, other)) as (daemon, api):
         acme.script = ["failed"]
         order_id = pay(api)
         ends(api, order_id, "recharged")
@@ -150,9 +160,8 @@ def test_failover_only_to_whom_nobody_has_done_it(tmp_path, acme, other):
 
 
 def test_a_breaker_leaves_a_supplier_alone_that_does_not_answer(tmp_path, acme, other):
-    with running(tmp_path / "server", settings(acme, other, breaker_failures=3, breaker_pause_ms=700),
-                 arguments=["--threads", "1"]) as daemon:
-        api = Api(daemon.address)
+    with served(tmp_path / "server", settings(acme, other, breaker_failures=3, breaker_pause_ms=700),
+                 arguments=["--threads", "1"]) as (daemon, api):
         acme.script = ["lost"] * 3
         acme.queries = ["silent"] * 50
         first = pay(api)
@@ -177,8 +186,7 @@ def test_what_nobody_can_recharge_goes_back_through_the_gateway(tmp_path, acme, 
     acme.script, other.script = [first], [second]
     if asked:
         stripe.fail("refund", "late")  # the refund is asked for, too, and moves money once
-    with running(tmp_path / "server", settings(acme, other, gateway=stripe)) as daemon:
-        api = Api(daemon.address)
+    with served(tmp_path / "server", settings(acme, other, gateway=stripe)) as (daemon, api):
         order_id = pay(api, stripe)
         ends(api, order_id, "refunded", 20)
         assert (len(acme.posts), len(other.posts)) == (1, asked) and acme.performed == other.performed == []
@@ -190,8 +198,7 @@ def test_what_nobody_can_recharge_goes_back_through_the_gateway(tmp_path, acme, 
 
 def test_after_the_deadline_it_goes_back_unless_it_may_have_been_done(tmp_path, acme):
     acme.script, acme.queries = ["silent"], ["silent"]
-    with running(tmp_path / "server", settings(acme, deadline_ms=400, breaker_failures=50)) as daemon:
-        api = Api(daemon.address)
+    with served(tmp_path / "server", settings(acme, deadline_ms=400, breaker_failures=50)) as (daemon, api):
         maybe = pay(api)
         time.sleep(0.5)
         assert api.status(maybe) == "recharging"
@@ -206,8 +213,7 @@ def test_after_the_deadline_it_goes_back_unless_it_may_have_been_done(tmp_path, 
 def test_a_refund_that_the_gateway_refuses_waits_for_an_operator(tmp_path, acme, stripe):
     acme.script = ["rejected"]
     stripe.fail("refund", "refuse charge_disputed")
-    with running(tmp_path / "server", settings(acme, gateway=stripe)) as daemon:
-        api = Api(daemon.address)
+    with served(tmp_path / "server", settings(acme, gateway=stripe)) as (daemon, api):
         order_id = pay(api, stripe)
         eventually(lambda: [one["waits_for"] for one in stuck(api)] == ["a refund that its gateway takes: the last one was refused"], 20)
         assert api.status(order_id) == "recharging"
@@ -374,7 +380,7 @@ def everybody_agrees(folder, orders, kills, broken=None, seed=SEED):
         print(f"seed {seed}: {len(ids)} orders, {refunded} refunded, {kills} kills, faults {faults}")
         assert api.ledger_sum() == 0 and stuck(api) == []
         if len(ids) >= 200:
-            assert all(count > 0 for count in faults.values()) and 0 < refunded < len(ids)
+            assert all(count > 0 for name, count in faults.items() if name != "rejected") and 0 < refunded < len(ids)
         stripe.check()
         api.close()
         daemon.stop()
@@ -422,8 +428,7 @@ def test_bad_settings_are_refused(tmp_path, text, words):
 
 def test_the_list_of_stuck_orders_has_pages(tmp_path, acme):
     acme.script = ["later"] * 7
-    with running(tmp_path / "server", settings(acme)) as daemon:
-        api = Api(daemon.address)
+    with served(tmp_path / "server", settings(acme)) as (daemon, api):
         ids = {pay(api) for _ in range(7)}
         eventually(lambda: len(acme.posts) == 7)
         seen, cursor = [], ""

@@ -15,10 +15,9 @@ from api import Api, eventually, expect
 from broker import Broker
 from conftest import SECRETS
 from daemon import Daemon, binary, run_once
-from faulty import running
 from gateways import Stripe
 from replies import REPOSITORY
-from test_fulfilment import ends, pay, stuck
+from test_fulfilment import ends, pay, served, stuck
 from test_webhooks import receivers_folder
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "gateways"))
@@ -139,8 +138,7 @@ def left_in(broker, queue):
 
 def test_workers_that_come_later_are_asked_again_under_the_same_id(tmp_path, broker):
     """Nobody was bound to the exchange when it was asked for."""
-    with running(tmp_path / "server", config(broker, "late", again_ms=400)) as daemon:
-        api = Api(daemon.address)
+    with served(tmp_path / "server", config(broker, "late", again_ms=400)) as (_, api):
         order_id = api.place()
         expect(api.callback(order_id), 200, msg="Payment recorded")
         eventually(lambda: [one["calls"] >= 2 for one in stuck(api)] == [True], 10)

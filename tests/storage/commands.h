@@ -83,7 +83,7 @@ class Commands {
     if (draw(20) == 0) now.ms += static_cast<std::int64_t>(draw(kExpireAfterMs));
     now.ms += static_cast<std::int64_t>(draw(50));
     const auto account = "user-" + std::to_string(draw(12));
-    const auto kind = orders_.empty() ? 0 : draw(22);
+    const auto kind = orders_.empty() ? 0 : draw(25);
     if (kind < 5) {
       auto command = draw(3) == 0 ? place_with_key(account, "key-" + std::to_string(draw(4)), kExpireAfterMs)
                                   : place(account, amount());
@@ -99,6 +99,7 @@ class Commands {
     if (kind < 16) return refund(id, "r-" + std::to_string(draw(4)), amount(), draw(2) == 0);
     if (kind < 17) return SettleRefund{id, text<RefundId>("r-" + std::to_string(draw(4))), draw(2) == 0};
     if (kind < 18) return spend(account, "d-" + std::to_string(draw(30)), amount());
+    if (kind > 21) return any_step_of_supplier(id);
     if (kind > 19) return any_start(id);
     if (kind < 19 || exceptions_.empty()) return ReadOrder{id};
     constexpr std::array actions = {ExceptionAction::credit, ExceptionAction::refund,
@@ -114,6 +115,19 @@ class Commands {
     std::int64_t amount;
   };
 
+  Command any_step_of_supplier(const OrderId& id) {
+    const auto number = static_cast<std::uint16_t>(1 + draw(3));
+    switch (draw(6)) {
+      case 0:
+        return NoteAttempt{id, number, text<AttemptReason>("no answer")};
+      case 1:
+        return EndAttempt{id, number, static_cast<AttemptState>(1 + draw(4)), text<TransactionId>("ref"), {}};
+      case 2:
+        return FailRecharge{id};
+      default:
+        return BeginAttempt{id, number, text<SupplierName>(draw(2) == 0 ? "acme" : "other")};
+    }
+  }
   Command any_start(const OrderId& id) {
     const auto method = static_cast<PayMethod>(draw(2));
     switch (draw(4)) {
@@ -142,6 +156,7 @@ class Commands {
       command.tolerance_ms = kToleranceMs;
     }
     command.policies.late = static_cast<PaymentPolicy>(draw(3));
+    command.fulfilment = static_cast<Fulfilment>(draw(3));
     exceptions_.push_back(command.exception_id);
     return command;
   }
