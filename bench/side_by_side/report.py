@@ -65,9 +65,6 @@ def goals():
         ("access/cpu", "server CPU per callback with tokens and limits on ÷ off", "<=", 1.08),
         ("access/https", "callbacks/s over HTTPS ÷ over HTTP, 64 connections", ">=", 0.5),
         ("access/https-cpu", "server CPU per callback over HTTPS ÷ over HTTP", "<=", 2),
-        ("told/rate", "callbacks/s while webhook, RabbitMQ and 100 listeners are told ÷ while nobody is", ">=", 0.9),
-        ("told/cpu", "server CPU per callback, the same", "<=", 2),
-        ("told/p99", "p99 from a reply to its event at a listener, half load", "<=", 50, "ms"),
         ("P11/flask", "callbacks/s ÷ Flask + gunicorn + PostgreSQL, 64 connections", ">=", 20),
     ]
     return {row[0]: Goal(*row) for row in table}

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
-CONTROL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 
 
 def free_port():
@@ -76,13 +75,6 @@ class Broker:
     def start(self):
         self.begin()
         self.wait()
-
-    def control(self, *arguments):
-        """rabbitmqctl; it takes a second or two."""
-        done = subprocess.run([CONTROL, "-n", self.name, *arguments], env=self.env, capture_output=True, text=True, timeout=60,
-                              check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def log(self):
         return (self.folder / "broker.log").read_text(errors="replace")[-3000:]

@@ -23,11 +23,6 @@ LONG = bool(os.environ.get("RECHARGE_LONG"))
 AMQP = frozenset({("subscriber", "amqp")})
 
 
-def long_form(why):
-    if not LONG:
-        pytest.skip(f"RECHARGE_LONG=1: {why}")
-
-
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory):
     authority = Authority(tmp_path_factory.mktemp("authority"))
@@ -201,72 +196,6 @@ def killed_between_the_call_and_its_record(start, broker, exchange):
 
 def test_killed_between_the_call_and_its_record(start_server, broker):
     killed_between_the_call_and_its_record(start_server, broker, "record")
-
-
-def test_a_broker_short_of_disk_holds_it_up_and_loses_nothing(start_server, broker):
-    long_form("rabbitmqctl takes seconds")
-    consumer = Consumer(broker, "disk")
-    server = start_server(config(broker.port, "disk"))
-    api = Api(server.address)
-    api.credit()
-    assert compare(api, consumer)[0] == 2
-    broker.control("set_disk_free_limit", "1000TB")
-    try:
-        for _ in range(600):
-            api.place()
-        eventually(lambda: "takes no messages" in server.log_file.read_text())
-        time.sleep(7)  # longer than three heartbeats
-        assert api.metrics()["recharge_subscriber_lag_bytes"][AMQP] > 0
-    finally:
-        broker.control("set_disk_free_limit", "50MB")
-    events, repeats = compare(api, consumer)
-    assert events == 602 and "takes messages again" in server.log_file.read_text()
-    print(f"{events} events past an alarm of 7 s, {repeats} repeats")
-    consumer.close()
-
-
-def test_a_cluster_of_three_with_a_quorum_queue_loses_a_node(start_server, tmp_path):
-    """The node that recharged speaks to is killed in mid-load, and each other one after it came back."""
-    long_form("three brokers take a minute")
-    names, port = ("one", "two", "three"), free_port()
-    epmd = subprocess.Popen(["epmd"], env=os.environ | {"ERL_EPMD_PORT": str(port), "ERL_EPMD_ADDRESS": "127.0.0.1"},
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    nodes = []
-    try:
-        for name in names:  # the first makes the cluster, the others join
-            nodes.append(Broker(tmp_path / name, name=name, nodes=names, epmd_port=port, home=tmp_path))
-            nodes[-1].wait()
-        between = Between(*(node.port for node in nodes))
-        reader = Between(*(node.port for node in reversed(nodes)))
-        consumer = Consumer(reader, "quorum", arguments={"x-queue-type": "quorum"})
-        server = start_server(config(between.port, "quorum"))
-        stop, api = threading.Event(), Api(server.address)
-
-        def load(index):
-            mine, rng = Api(server.address), random.Random(index)
-            while not stop.is_set():
-                some_life(mine, rng)
-                time.sleep(0.01)
-
-        threads = [threading.Thread(target=load, args=(i,)) for i in range(2)]
-        for thread in threads:
-            thread.start()
-        for node in nodes:
-            time.sleep(2)
-            node.kill()
-            time.sleep(4)
-            node.start()
-        stop.set()
-        for thread in threads:
-            thread.join()
-        events, repeats = compare(api, consumer, within=120)
-        print(f"{events} events, {repeats} repeats, each of three nodes killed once")
-        consumer.close()
-    finally:
-        for node in nodes:
-            node.close()
-        epmd.terminate()
-        epmd.wait()
 
 
 def test_without_a_broker_nothing_else_suffers(start_server):
