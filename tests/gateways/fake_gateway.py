@@ -34,6 +34,7 @@ class FakeGateway:
         self.account, self.kind = account, account.kind
         self.payments, self.refunds, self.calls = {}, {}, []
         self.traces = []  # the header traceparent of each call, or None
+        self.requests = []  # (method, path, headers, body) of each call, as they came
         self.money_out = Counter()  # by refund number: how often money moved
         self.faults = {}  # call -> list of "drop", "late" (done, not answered), "slow", "forge", "busy", "refuse CODE"
         self.refund_state = "succeeded"
@@ -111,6 +112,7 @@ class FakeGateway:
             call, argument = getattr(self, f"read_{self.kind}")(method, path, headers, body)
             self.calls.append((call, argument))
             self.traces.append(headers.get("traceparent"))
+            self.requests.append((method, path, headers, body))
             fault = (self.faults.get(call) or [None]).pop(0)
             if fault != "slow":
                 return self.answer_call(call, argument, fault)

@@ -139,3 +139,33 @@ export function standardVerifies({ headers, body }, secret) {
     return false;
   }
 }
+
+// --- Requests to gateways: whether the SDK, in the gateway's place, verifies them by the merchant's public key ------
+
+export function alipayTakes({ fields, publicKey }) {
+  const { privateKey } = rsaKeyPair();
+  const sdk = new AlipaySdk({ appId: fields.app_id, privateKey, keyType: 'PKCS8', alipayPublicKey: publicKey });
+  const { sign, ...signed } = fields;  // of requests, sign_type is signed, too
+  const text = Object.keys(signed).sort().map((name) => `${name}=${signed[name]}`).join('&');
+  return { sdk: sdk.checkNotifySignV2(fields) && sdk.rsaCheck(text, sign, fields.sign_type) };
+}
+
+export function wechatTakes({ method, uri, body, authorization, publicKey }) {
+  const values = Object.fromEntries([...authorization.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name, value]));
+  const text = Formatter.request(method, uri, values.timestamp, values.nonce_str, body);
+  return { sdk: Rsa.verify(text, values.signature, Rsa.from(publicPem(publicKey), Rsa.KEY_TYPE_PUBLIC)),
+    authorization: Formatter.authorization(values.mchid, values.nonce_str, values.signature, values.timestamp, values.serial_no) };
+}
+
+// Stripe's requests are not signed: the SDK itself sends the same call, to be compared.
+export async function stripeSends({ url, secret, call, argument, options }) {
+  const { hostname: host, port } = new URL(url);
+  const sdk = new Stripe(secret, { host, port, protocol: 'http', maxNetworkRetries: 0, telemetry: false });
+  const [resource, method] = call.split('.');
+  try {
+    await sdk[resource][method](...argument, options);
+    return { sdk: true };
+  } catch (error) {
+    return { sdk: false, error: String(error) };
+  }
+}

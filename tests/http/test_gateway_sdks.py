@@ -1,18 +1,24 @@
-"""The gateways' SDKs of npm (tests/gateways) sign callbacks to a running recharged: it takes what they make and accept.
+"""The gateways' SDKs of npm (tests/gateways) sign callbacks to a running recharged: it takes what they make and accept. And they
+verify its own requests in the place of the gateway.
 
 Skipped, with the reason, where there is no npm, or where it cannot fetch them: RECHARGE_SDKS names a folder that has them.
 What they made once stands in tests/gateways/vectors.json, and is always tested."""
 import json
 import os
 import subprocess
+import sys
 import time
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from api import Api, new_account
-from gateways import Alipay, Standard, Stripe, Wechat
+from api import Api, eventually, expect, new_account
+from gateways import Alipay, Standard, Stripe, Wechat, shared_key
 from npm import npm_folder
 from replies import REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / "tests" / "gateways"))
+from fake_gateway import FakeGateway  # noqa: E402
 
 SOURCES = REPOSITORY / "tests" / "gateways"
 UNKNOWN = "0190a1b2-c3d4-7e5f-8a6b-0123456789ab"
@@ -167,3 +173,104 @@ def test_an_unknown_order_and_another_amount(sdk, api, accounts, kind):
     message, _ = MAKERS[kind](sdk, account, order_id)
     assert account.is_ack(account.send(api, message))
     assert [entry["kind"] for entry in api.exceptions(order_id)] == ["amount_mismatch"]
+
+
+# --- requests of recharged -------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("called")
+    made = {kind.kind: FakeGateway(kind(kind.kind, folder)) for kind in (Alipay, Wechat, Stripe)}
+    yield made
+    for fake in made.values():
+        fake.close()
+
+
+def whole_life(daemon, fake):
+    """A payment started, found by asking, refunded, and one that is closed; the requests that were made for them."""
+    api, fake.refund_state = Api(daemon.address), "pending"
+    order_id = api.place(amount="50.00")
+    expect(api.post("/api/pay", {"order_id": order_id, "gateway": fake.kind}), 200)
+    transaction = fake.pay(order_id)
+    assert fake.account.is_ack(fake.account.send(api, fake.account.payment(order_id, "50.00", transaction)))
+    expect(api.refund(order_id, "r-1", 20.0), 200)
+    eventually(lambda: fake.count("query_refund"), within=10)
+    closed = api.place(amount="0.01")
+    expect(api.post("/api/pay", {"order_id": closed, "gateway": fake.kind}), 200)
+    expect(api.close_order(closed), 200)
+    eventually(lambda: fake.count("close") and fake.count("query"), within=10)
+    api.close()
+    fake.check()
+    return list(zip((call for call, _ in fake.calls), fake.requests))
+
+
+def altered(text):
+    return ("0" if text[0] != "0" else "1") + text[1:]
+
+
+@pytest.fixture(scope="module")
+def called(start_module_server, fakes):
+    return start_module_server("".join(fake.config() for fake in fakes.values()))
+
+
+def test_alipays_sdk_verifies_every_request(sdk, called, fakes):
+    key = shared_key("ours").bare_public.decode()
+    seen = set()
+    for call, (_, path, _, body) in whole_life(called, fakes["alipay"]):
+        fields = dict(parse_qsl(urlsplit(path).query, keep_blank_values=True) + parse_qsl(body.decode(), keep_blank_values=True))
+        assert sdk("alipayTakes", fields=fields, publicKey=key)["sdk"] is True, (call, fields)
+        for name in ("biz_content", "app_id", "method", "timestamp", "sign_type"):
+            bent = fields | {name: altered(fields[name]) if name != "sign_type" else "RSA"}
+            assert sdk("alipayTakes", fields=bent, publicKey=key)["sdk"] is False, name
+        seen.add(call)
+    assert seen == {"start", "query", "close", "refund", "query_refund"}
+
+
+def test_wechats_sdk_verifies_every_request(sdk, called, fakes):
+    key = shared_key("ours").bare_public.decode()
+    seen = set()
+    for call, (method, path, headers, body) in whole_life(called, fakes["wechat"]):
+        request = {"method": method, "uri": path, "body": body.decode(), "authorization": headers["Authorization"], "publicKey": key}
+        answer = sdk("wechatTakes", **request)
+        assert answer["sdk"] is True, (call, request)
+        for bent in ({"uri": path + "x"}, {"body": body.decode() + " "}, {"method": "PUT"}):
+            assert sdk("wechatTakes", **(request | bent))["sdk"] is False, bent
+        scheme, _, values = answer["authorization"].partition(" ")
+        assert headers["Authorization"].partition(" ")[0] == scheme
+        assert set(headers["Authorization"].partition(" ")[2].split(",")) == set(values.split(","))
+        seen.add(call)
+    assert seen == {"start", "query", "close", "refund", "query_refund"}
+
+
+def test_stripes_sdk_would_send_the_same(sdk, called, fakes):
+    """Stripe's requests are not signed. The SDK of npm makes the same call at the same gateway: path, fields and key are alike."""
+    fake = fakes["stripe"]
+    made, sent, expected = {}, {}, {}
+    for call, request in whole_life(called, fake):
+        made.setdefault(call, request)  # the first of each
+    order_id = dict(parse_qsl(made["start"][3].decode()))["metadata[order_id]"]
+    intent = fake.payments[order_id.replace("-", "")]["transaction"]
+    refund = dict(parse_qsl(made["refund"][3].decode()))["metadata[refund]"]
+    expected["start"] = ("paymentIntents.create", [{"amount": 5000, "currency": "cny", "metadata": {"order_id": order_id},
+                                                    "automatic_payment_methods": {"enabled": True}}], {"idempotencyKey": f"pi-{order_id}"})
+    expected["refund"] = ("refunds.create", [{"payment_intent": intent, "amount": 2000, "metadata": {"refund": refund}}],
+                          {"idempotencyKey": f"rf-{refund}"})
+    expected["query_refund"] = ("refunds.list", [{"payment_intent": intent, "limit": 100}], {})
+    for call in ("query", "close"):
+        name = made[call][1].strip("/").split("/")[2]
+        expected[call] = ("paymentIntents.retrieve" if call == "query" else "paymentIntents.cancel", [name], {})
+    for call, (name, argument, options) in expected.items():
+        begin = len(fake.requests)
+        answer = sdk("stripeSends", url=fake.url, secret="sk_test_1", call=name, argument=argument, options=options)
+        assert len(fake.requests) == begin + 1, (call, answer)
+        sent[call] = fake.requests[begin]
+    for call in expected:
+        (method, path, headers, body), (sdk_method, sdk_path, sdk_headers, sdk_body) = made[call], sent[call]
+        assert (method, urlsplit(path).path) == (sdk_method, urlsplit(sdk_path).path), call
+        assert sorted(parse_qsl(urlsplit(path).query)) == sorted(parse_qsl(urlsplit(sdk_path).query)), call
+        fields = [(k, v) for k, v in parse_qsl(body.decode()) if k != "description"]
+        assert sorted(fields) == sorted(parse_qsl(sdk_body.decode())), call
+        assert headers["Authorization"] == sdk_headers["Authorization"], call
+        if options := expected[call][2]:
+            assert headers["Idempotency-Key"] == sdk_headers["Idempotency-Key"] == options["idempotencyKey"], call
+    assert set(made) == set(expected)
