@@ -17,6 +17,8 @@ std::string text_of(const Event& event) {
     text.append(" ").append(std::to_string(entry->amount.minor_units()));
   if (const auto* kept = std::get_if<PaymentException>(&event.detail))
     text.append(" ").append(kept->id.to_text()).append(" ").append(to_text(kept->kind));
+  if (const auto* address = std::get_if<NotifyAddress>(&event.detail))
+    text.append(" ").append(address->url.view());
   return text;
 }
 
