@@ -137,7 +137,7 @@ class Teller {
     auto order = fact.attempt.is_open() ? order_after(fact.attempt.order_id) : std::nullopt;
     if (!order || order->fulfilment != Fulfilment::amqp) return;
     Event& event = add(EventType::recharge_requested, order->account);
-    event.order = std::move(order);
+    event.order = order;
     event.detail = fact.attempt;
   }
 
