@@ -11,6 +11,7 @@
 namespace recharge {
 namespace {
 
+static_assert(NotifySettings::kMaxHostBytes + 8 <= SubscriberCursors::kMaxNameBytes);
 constexpr std::string_view kHttps = "https://";
 constexpr std::string_view kHttp = "http://";
 constexpr std::string_view kNeverInUrls = "\"<>\\^`{|}";

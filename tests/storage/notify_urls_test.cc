@@ -2,6 +2,8 @@
 // checkpoint, after it, over a restart without one, and after the books were made anew.
 #include "storage/notify_urls.h"
 
+#include <lmdb.h>
+
 #include "storage/event_reader.h"
 #include "tests/storage/store_fixture.h"
 
@@ -33,6 +35,19 @@ class NotifyUrlsTest : public testing::StoreTest {
     const auto url = urls.find(id);
     EXPECT_TRUE(url.has_value()) << url.error().to_text();
     return url && *url ? std::string((*url)->view()) : "none";
+  }
+  void drop_table(Table table) {
+    MDB_env* env = nullptr;
+    MDB_txn* txn = nullptr;
+    MDB_dbi dbi = 0;
+    ASSERT_EQ(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, kTables + 1);
+    ASSERT_EQ(mdb_env_open(env, (data() + "/books").c_str(), MDB_NOTLS, 0600), 0);
+    ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &txn), 0);
+    ASSERT_EQ(mdb_dbi_open(txn, kTableNames[static_cast<std::size_t>(table)].data(), 0, &dbi), 0);
+    ASSERT_EQ(mdb_drop(txn, dbi, 1), 0);
+    ASSERT_EQ(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
   }
   // As a subscriber that goes on behind `after`: the address of each event behind it.
   std::vector<std::string> told_after(const EventId& after) {
@@ -124,6 +139,32 @@ TEST_F(NotifyUrlsTest, StandInTheBooksThatAreMadeAnew) {
   NotifyUrls addresses = urls();
   EXPECT_EQ(found(addresses, told), url_of(1));
   EXPECT_EQ(differences_from_model(), "");
+}
+
+TEST_F(NotifyUrlsTest, BooksFromBeforeTheTableAreGoneOnWith) {
+  open();
+  place();
+  checkpoint();
+  close();
+  drop_table(Table::notify_urls);
+  const auto begun = try_open();
+  ASSERT_TRUE(begun.has_value()) << begun.error().to_text();
+  const OrderId told = place_told(1);
+  checkpoint();
+  NotifyUrls addresses = urls();
+  EXPECT_EQ(found(addresses, told), url_of(1));
+  EXPECT_EQ(differences_from_model(), "");
+}
+
+TEST_F(NotifyUrlsTest, ATableThatWasEverThereIsMissed) {
+  open();
+  place();
+  checkpoint();
+  close();
+  drop_table(Table::refunds);
+  const auto begun = try_open();
+  ASSERT_FALSE(begun.has_value());
+  EXPECT_TRUE(begun.error().is(Errc::damaged)) << begun.error().to_text();
 }
 
 TEST_F(NotifyUrlsTest, AnOrdersRowIsAsSmallAsBefore) {
