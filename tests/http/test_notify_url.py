@@ -1,6 +1,7 @@
 """An order's own address: which are taken, what it is told, over kill -9, and that no host waits for another."""
 import base64
 import json
+import signal
 import socket
 import time
 from contextlib import ExitStack
@@ -63,7 +64,22 @@ def test_all_that_happens_to_the_order_and_nothing_else_is_told(start_server, re
     for _, event, body, headers in receiver.calls:
         assert headers["webhook-signature"] == webhook_v1(body, SECRET, event["id"], headers["webhook-timestamp"])
         assert headers["webhook-id"] == event["id"] and b"notify_url" not in body
-    assert receiver.url not in server.log_file.read_text()
+    for shown in (expect(api.get("/api/events?limit=100"), 200), api.order(order),
+                  expect(api.get(f"/api/orders/{order}/explain"), 200), show(server, host_of(receiver))):
+        assert "/hook" not in str(shown), "it may carry a secret of its owner's"
+    assert "/hook" not in server.log_file.read_text()
+
+
+def test_its_secret_is_exchanged_by_a_reload(start_server, receiver, tmp_path):
+    server = start_server(settings(tmp_path, host_of(receiver)))
+    other = "whsec_" + base64.b64encode(bytes(range(1, 33))).decode()
+    (tmp_path / "notify.secret").write_text(other)
+    server.signal(signal.SIGHUP)
+    eventually(lambda: "settings reloaded" in server.log_file.read_text())
+    Api(server.address).place(notify_url=receiver.url)
+    eventually(lambda: receiver.calls)
+    _, event, body, headers = receiver.calls[0]
+    assert headers["webhook-signature"] == webhook_v1(body, other, event["id"], headers["webhook-timestamp"])
 
 
 def each_bad_address_is_refused(start, folder):
