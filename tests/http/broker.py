@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+CONTROL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 
 
 def free_port():
@@ -75,6 +76,13 @@ class Broker:
     def start(self):
         self.begin()
         self.wait()
+
+    def control(self, *arguments):
+        """rabbitmqctl: about a second. Returns what it says."""
+        done = subprocess.run([CONTROL, "--node", self.name, *arguments], env=self.env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def log(self):
         return (self.folder / "broker.log").read_text(errors="replace")[-3000:]

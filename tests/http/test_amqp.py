@@ -14,6 +14,7 @@ import pytest
 from api import Api, eventually, expect
 from broker import Between, Broker, free_port
 from certificates import Authority
+from daemon import slowdown
 from faulty import must_fail, running
 from replies import REPOSITORY
 from test_events import read, some_life
@@ -21,6 +22,11 @@ from test_webhooks import receivers_folder
 
 LONG = bool(os.environ.get("RECHARGE_LONG"))
 AMQP = frozenset({("subscriber", "amqp")})
+
+
+def long_form(why):
+    if not LONG:
+        pytest.skip(f"RECHARGE_LONG=1: {why}")
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +38,16 @@ def broker(tmp_path_factory):
     made.close()
 
 
+@pytest.fixture(autouse=True)
+def no_consumer_is_left():
+    yield
+    while Consumer.running:
+        Consumer.running[-1].close()
+
+
 class Consumer:
     """hold: the queue is bound, and nothing taken from it before go()."""
+    running = []
 
     def __init__(self, broker, exchange, arguments=None, hold=False):
         self.lines, self.ready = [], threading.Event()
@@ -41,6 +55,7 @@ class Consumer:
                    exchange, f"{exchange}-queue", json.dumps(arguments or {}), "hold" if hold else ""]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=os.environ | {"RECHARGE_RECEIVERS": receivers_folder()})
+        self.running.append(self)
         threading.Thread(target=self._read, daemon=True).start()
         assert self.ready.wait(60), "the consumer does not get to the broker"
 
@@ -63,6 +78,7 @@ class Consumer:
         return list(found.values())
 
     def close(self):
+        self.running.remove(self)
         self.process.kill()
         self.process.wait()
 
@@ -198,6 +214,56 @@ def test_killed_between_the_call_and_its_record(start_server, broker):
     killed_between_the_call_and_its_record(start_server, broker, "record")
 
 
+ALARMS = {"disk": (["set_disk_free_limit", "1000000GB"], ["set_disk_free_limit", "50MB"]),
+          "memory": (["set_vm_memory_high_watermark", "0"], ["set_vm_memory_high_watermark", "0.4"])}
+
+
+def held_up_by_an_alarm(start, broker, exchange, kind="disk", orders=30, seconds=0.3):
+    """The broker takes no messages. Callbacks are answered, nothing arrives, the lag grows, over a kill of recharged, too; after
+    the alarm everything arrives, what it had sent when it was killed again once more."""
+    raise_alarm, clear_alarm = ALARMS[kind]
+    consumer = Consumer(broker, exchange)
+    server = start(config(broker.port, exchange))
+    api = Api(server.address)
+    api.credit()
+    compare(api, consumer)
+    broker.control(*raise_alarm)
+    try:
+        worst, lags = 0.0, []
+        for part in range(2):
+            for _ in range(orders):
+                begun = time.monotonic()
+                api.credit()  # asserts that both are answered
+                worst = max(worst, time.monotonic() - begun)
+            eventually(lambda: server.log_file.read_text().count("takes no messages") > part)
+            time.sleep(seconds)
+            labelled = api.metrics()
+            lags.append(labelled["recharge_subscriber_lag_bytes"][AMQP])
+            assert labelled["recharge_subscriber_lag_seconds"][AMQP] >= seconds
+            if part == 0:
+                server.restart(kill=True)
+                api = Api(server.address)
+        assert 0 < lags[0] < lags[1] and len(consumer.lines) == 2, "nothing goes through an alarm"
+        assert worst < 1 * slowdown(), f"a callback waited {worst:.1f} s for the broker"
+    finally:
+        broker.control(*clear_alarm)
+    eventually(lambda: len(consumer.lines) > 2, within=20, step=0.001)
+    server.restart(kill=True)
+    api = Api(server.address)
+    events, repeats = compare(api, consumer)
+    assert events == 2 + 4 * orders
+    eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0)
+    print(f"{events} events past an alarm of {kind}, {repeats} repeats; {lags[1]:,} bytes waited; the slowest order and callback "
+          f"took {worst * 1000:.0f} ms")
+    consumer.close()
+
+
+@pytest.mark.parametrize("kind", ALARMS if LONG else ["disk"])
+def test_a_broker_with_an_alarm_holds_up_nothing_else(start_server, broker, kind):
+    """RECHARGE_LONG=1: both alarms, for longer than three heartbeats each time, and more than the connection takes."""
+    held_up_by_an_alarm(start_server, broker, f"alarm-{kind}", kind, *((3000, 7) if LONG else ()))
+
+
 def test_without_a_broker_nothing_else_suffers(start_server):
     server = start_server(config(free_port(), "x"))
     api = Api(server.address)
@@ -214,3 +280,10 @@ def test_a_cursor_that_moves_without_a_confirm_is_seen(broker, tmp_path):
     with ExitStack() as stack:
         must_fail(killed_between_the_call_and_its_record,
                   lambda settings: stack.enter_context(running(tmp_path, settings, broken="trusting_the_broker")), broker, "trusting")
+
+
+def test_a_lag_that_an_alarm_does_not_show_is_seen(broker, tmp_path):
+    long_form("the same broken server is seen above")
+    with ExitStack() as stack:
+        must_fail(held_up_by_an_alarm,
+                  lambda settings: stack.enter_context(running(tmp_path, settings, broken="trusting_the_broker")), broker, "unseen")
