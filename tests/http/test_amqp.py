@@ -7,12 +7,13 @@ import random
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
 from api import Api, eventually, expect
-from broker import Between, Broker, free_port
+from broker import Between, Broker, Cluster, free_port
 from certificates import Authority
 from daemon import slowdown
 from faulty import must_fail, running
@@ -43,6 +44,14 @@ def no_consumer_is_left():
     yield
     while Consumer.running:
         Consumer.running[-1].close()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    long_form("three brokers take half a minute")
+    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield made
+    made.close()
 
 
 class Consumer:
@@ -264,6 +273,54 @@ def test_a_broker_with_an_alarm_holds_up_nothing_else(start_server, broker, kind
     held_up_by_an_alarm(start_server, broker, f"alarm-{kind}", kind, *((3000, 7) if LONG else ()))
 
 
+def loses_its_nodes(start, cluster, exchange, reached, kind="quorum", back=True, within=90):
+    """In mid-load each node in turn is killed, that of recharged, that of the queue's leader and the third, and comes back.
+    reached: the nodes that recharged's address leads to, by their order; the consumer's leads to all, the last one first. It
+    takes nothing before the end: what a node had handed to a consumer when it was killed, RabbitMQ hands out again behind others."""
+    reader = Between(*(node.port for node in reversed(cluster.nodes)))
+    between = Between(*(cluster.nodes[index].port for index in reached))
+    consumer = Consumer(reader, exchange, arguments={"x-queue-type": kind}, hold=True)
+    if back:
+        leaders = cluster.nodes[0].control("list_queues", "--quiet", "name", "leader")
+        assert f"{exchange}-queue\tthree@localhost" in leaders, leaders
+    server = start(config(between.port, exchange))
+    stop = threading.Event()
+
+    def load(index):
+        api, rng = Api(server.address), random.Random(index)
+        while not stop.is_set():
+            some_life(api, rng)  # asserts every answer
+            time.sleep(0.02)
+
+    with ThreadPoolExecutor() as threads:
+        loads = [threads.submit(load, index) for index in range(2)]
+        try:
+            for victim in (0, 2, 1) if back else (2,):
+                time.sleep(2)
+                cluster.nodes[victim].kill()
+                time.sleep(3)
+                if back:
+                    cluster.nodes[victim].start()
+            time.sleep(2)
+        finally:
+            stop.set()
+        for one in loads:
+            one.result()
+    api = Api(server.address)
+    eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0, within)
+    consumer.go()
+    events, repeats = compare(api, consumer, within)
+    print(f"{events} events, {repeats} repeats, each of three nodes killed once")
+    for one in (consumer, between, reader):
+        one.close()
+
+
+@pytest.mark.parametrize("reached", [(0,), (0, 1, 2)], ids=["one_node", "any_node"])
+def test_a_cluster_with_a_quorum_queue_loses_its_nodes(start_server, cluster, reached):
+    """RECHARGE_LONG=1. `any_node` has before the cluster what passes connections on to a node that answers."""
+    loses_its_nodes(start_server, cluster, f"quorum{len(reached)}", reached)
+
+
 def test_without_a_broker_nothing_else_suffers(start_server):
     server = start_server(config(free_port(), "x"))
     api = Api(server.address)
@@ -280,6 +337,10 @@ def test_a_cursor_that_moves_without_a_confirm_is_seen(broker, tmp_path):
     with ExitStack() as stack:
         must_fail(killed_between_the_call_and_its_record,
                   lambda settings: stack.enter_context(running(tmp_path, settings, broken="trusting_the_broker")), broker, "trusting")
+
+
+def test_a_queue_on_one_node_is_seen(start_server, cluster):
+    must_fail(loses_its_nodes, start_server, cluster, "classic", (0,), "classic", back=False, within=20)
 
 
 def test_a_lag_that_an_alarm_does_not_show_is_seen(broker, tmp_path):
