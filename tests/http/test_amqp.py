@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -199,24 +199,22 @@ def test_over_tls_to_the_right_broker_alone(start_server, broker, tmp_path):
 
 def killed_between_the_call_and_its_record(start, broker, exchange):
     """Where the message or its confirm is lost with the process, it is sent again, the same."""
-    consumer, between = Consumer(broker, exchange), Between(broker.port)
-    server = start(config(between.port, exchange))
-    for withheld in ("messages", "confirms"):
-        api = Api(server.address)
-        eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0)
-        time.sleep(0.3)  # recorded
-        seen = len(consumer.lines)
-        between.withheld = withheld
-        api.place()
-        time.sleep(0.5)
-        assert len(consumer.lines) - seen == (withheld == "confirms")
-        server.kill()
-        between.withheld = None
-        server.start()
-        eventually(lambda: len(consumer.lines) - seen == (2 if withheld == "confirms" else 1))
-    compare(Api(server.address), consumer)
-    between.close()
-    consumer.close()
+    with closing(Consumer(broker, exchange)) as consumer, closing(Between(broker.port)) as between:
+        server = start(config(between.port, exchange))
+        for withheld in ("messages", "confirms"):
+            api = Api(server.address)
+            eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0)
+            time.sleep(0.3)  # recorded
+            seen = len(consumer.lines)
+            between.withheld = withheld
+            api.place()
+            time.sleep(0.5)
+            assert len(consumer.lines) - seen == (withheld == "confirms")
+            server.kill()
+            between.withheld = None
+            server.start()
+            eventually(lambda: len(consumer.lines) - seen == (2 if withheld == "confirms" else 1))
+        compare(Api(server.address), consumer)
 
 
 def test_killed_between_the_call_and_its_record(start_server, broker):
