@@ -1,17 +1,15 @@
 // POST /api/callbacks/{gateway} of the kinds alipay, wechat, stripe and standard
 #include "server/gateway_callback.h"
 
-#include "core/digest.h"
 #include "core/header_lines.h"
 #include "server/audit.h"
 #include "server/json_text.h"
 #include "server/log.h"
 #include "server/outcome_reply.h"
+#include "server/payment_report.h"
 
 namespace recharge {
 namespace {
-
-constexpr std::uint8_t kShardMask = 63;  // of the 64 logical shards
 
 // What a gateway takes for "recorded, stop sending".
 void acknowledge(SignatureScheme scheme, Reply& reply) {
@@ -99,45 +97,14 @@ Step refused(GatewayRefusal refusal, std::size_t gate_index, const Request& requ
   return Step::reply;
 }
 
-void keep_evidence(const GatewayMessage& message, const GatewayAdapter& adapter, Operation& operation,
-                   ReportPayment& report) {
+void keep_evidence(const GatewayMessage& message, const GatewayAdapter& adapter, Operation& operation) {
   operation.evidence.assign(message.body);
   operation.evidence_headers.clear();
   for (std::string_view name : adapter.evidence_headers()) {
     const HeaderValue value = find_header(message.header_lines, name);
     if (value.found) operation.evidence_headers.append(name).append(": ").append(value.text).append("\n");
   }
-  report.evidence = operation.evidence;
-  report.evidence_headers = operation.evidence_headers;
-  report.evidence_digest = digest_of(operation.evidence);
-}
-
-// What the adapter answers was checked to fit its fields.
-template <class Text>
-void set(Text& text, std::string_view value) {
-  if (!text.assign(value)) std::terminate();
-}
-
-void fill(const GatewayEvent& event, const CallbackGate& gate, HandlerContext& context,
-          ReportPayment& report) {
-  report.gateway = gate.gateway;
-  report.scheme = gate.adapter->scheme();
-  set(report.reference, event.order_id);
-  set(report.transaction_id, event.transaction_id);
-  set(report.key_id, event.key_id);
-  const auto id = OrderId::parse(event.order_id);
-  if (id) report.order_id = *id;
-  report.amount = event.amount;
-  report.success = event.kind == GatewayEvent::Kind::payment_succeeded;
-  report.paid_at = event.paid_at;
-  report.sent_at = event.sent_at;
-  report.tolerance_ms = 0;  // the adapter compared it
-  report.policies = context.policy.policies;
-  report.fulfilment = context.policy.fulfilment;
-  report.currency = context.settings.orders.currency;
-  const std::uint8_t shard =
-      id ? static_cast<std::uint8_t>(id->shard() & kShardMask) : context.engine.shard_of(event.order_id);
-  report.exception_id = context.engine.fresh_exception_id(context.thread, shard);
+  attach_evidence(operation);
 }
 
 }  // namespace
@@ -164,9 +131,16 @@ Step take_notification(const Request& request, std::size_t gate_index, HandlerCo
     acknowledge(scheme, reply);
     return Step::reply;
   }
-  ReportPayment& report = operation.command.emplace<ReportPayment>();
-  fill(*event, gate, context, report);
-  keep_evidence(message, *gate.adapter, operation, report);
+  ReportPayment& report =
+      begin_report(event->order_id, event->transaction_id, event->key_id, context, operation);
+  report.gateway = gate.gateway;
+  report.scheme = scheme;
+  report.amount = event->amount;
+  report.success = event->kind == GatewayEvent::Kind::payment_succeeded;
+  report.paid_at = event->paid_at;
+  report.sent_at = event->sent_at;
+  report.tolerance_ms = 0;  // the adapter compared it
+  keep_evidence(message, *gate.adapter, operation);
   return Step::submit;
 }
 

@@ -4,9 +4,9 @@
 #include <array>
 #include <chrono>
 
-#include "core/digest.h"
 #include "server/key_rings.h"
 #include "server/log.h"
+#include "server/payment_report.h"
 #include "server/query_times.h"
 
 namespace recharge {
@@ -21,11 +21,6 @@ bool is_refused_by_machine(OutcomeCode code) noexcept { return code >= OutcomeCo
 
 RefundStart refund_of(const GatewayWork& work) {
   return {work.order_id, work.transaction_id.view(), work.refund_id, work.amount, work.total};
-}
-
-template <class Text>
-void set(Text& text, std::string_view value) {
-  if (!text.assign(value)) std::terminate();
 }
 
 }  // namespace
@@ -69,7 +64,7 @@ void GatewayDesk::take_over(const KeyRings& keys) {
   for (const GatewayKeys& gateway : keys.gateways) {
     if (!gateway.calls) continue;
     GatewayName name;
-    set(name, gateway.gateway);
+    assign_checked(name, gateway.gateway);
     callers_.emplace_back(name, make_caller(*gateway.calls));
   }
 }
@@ -307,23 +302,15 @@ void GatewayDesk::report(Job& job, const GatewayCaller& caller, const QueryAnswe
 
 void GatewayDesk::fill_report(Operation& operation, const Order& order, const GatewayCaller& caller,
                               const QueryAnswer& answer, const GatewayReply& reply) const {
-  ReportPayment& command = operation.command.emplace<ReportPayment>();
-  command.order_id = order.id;
-  set(command.reference, order.id.to_text());
-  command.gateway = order.gateway;
-  command.transaction_id = answer.transaction_id;
-  command.amount = answer.amount;
-  command.paid_at = answer.paid_at;
-  command.policies = context_.policy.policies;
-  command.fulfilment = context_.policy.fulfilment;
-  command.currency = context_.settings.orders.currency;
-  command.scheme = caller.scheme();
-  set(command.key_id, kQueryKey);
-  command.exception_id = context_.engine.fresh_exception_id(context_.thread, order.id.shard());
+  ReportPayment& report =
+      begin_report(order.id.to_text(), answer.transaction_id.view(), kQueryKey, context_, operation);
+  report.gateway = order.gateway;
+  report.scheme = caller.scheme();
+  report.amount = answer.amount;
+  report.paid_at = answer.paid_at;
   operation.evidence = reply.body;
   operation.evidence_headers.clear();
-  command.evidence = operation.evidence;
-  command.evidence_digest = digest_of(operation.evidence);
+  attach_evidence(operation);
 }
 
 // It was asked for just before: it is not paid.

@@ -1,13 +1,13 @@
 // POST /api/pay
 #include <cstdio>
 
-#include "core/digest.h"
 #include "server/body_fields.h"
 #include "server/gateway_desk.h"
 #include "server/handler.h"
 #include "server/json_text.h"
 #include "server/net_address.h"
 #include "server/outcome_reply.h"
+#include "server/payment_report.h"
 
 namespace recharge {
 namespace {
@@ -157,25 +157,17 @@ bool report_simulated_payment(Operation& operation, HandlerContext& context, Rep
   const Order order = std::get<Order>(operation.outcome.shown);
   if (order.status != OrderStatus::paid) return false;
   show_payment(operation, context, reply);
-  ReportPayment& report = operation.command.emplace<ReportPayment>();
   const std::string id = order.id.to_text();
-  if (!report.reference.assign(id) || !report.key_id.assign(kAutomaticKey)) std::terminate();
-  report.order_id = order.id;
+  ReportPayment& report = begin_report(id, order.transaction_id.view(), kAutomaticKey, context, operation);
   report.gateway = order.gateway;
-  report.transaction_id = order.transaction_id;
   report.amount = order.amount;
   report.paid_at = order.paid_at;
-  report.policies = context.policy.policies;
-  report.fulfilment = context.policy.fulfilment;
-  report.currency = context.settings.orders.currency;
-  report.exception_id = context.engine.fresh_exception_id(context.thread, order.id.shard());
   operation.evidence.clear();
   operation.evidence_headers.clear();
   JsonText json(operation.evidence);
   json.begin_object().name("order_id").text(id).name("transaction_id").text(order.transaction_id.view());
   json.name("amount").money(order.amount).name("status").text("success").end_object();
-  report.evidence = operation.evidence;
-  report.evidence_digest = digest_of(operation.evidence);
+  attach_evidence(operation);
   return true;
 }
 

@@ -5,18 +5,17 @@
 #include <cstdlib>
 
 #include "core/canonical_text.h"
-#include "core/digest.h"
 #include "core/native_callback.h"
 #include "server/audit.h"
 #include "server/body_fields.h"
 #include "server/gateway_callback.h"
 #include "server/handler.h"
 #include "server/outcome_reply.h"
+#include "server/payment_report.h"
 
 namespace recharge {
 namespace {
 
-constexpr std::uint8_t kShardMask = 63;  // of the 64 logical shards
 constexpr std::int64_t kMaxUnixSeconds = 253'402'300'799;
 
 struct Proof {
@@ -94,7 +93,7 @@ std::optional<Time> sent_at(const Proof& proof, const NativeCallback& callback, 
   return std::abs(body->ms - now.ms) > std::abs(proof.header_time->ms - now.ms) ? body : proof.header_time;
 }
 
-void keep_evidence(const Request& request, Operation& operation, ReportPayment& report) {
+void keep_evidence(const Request& request, Operation& operation) {
   operation.evidence.assign(request.body);
   operation.evidence_headers.clear();
   if (request.has_webhook_header) {
@@ -102,36 +101,7 @@ void keep_evidence(const Request& request, Operation& operation, ReportPayment& 
     operation.evidence_headers.append("\nwebhook-timestamp: ").append(request.webhook_timestamp);
     operation.evidence_headers.append("\nwebhook-signature: ").append(request.webhook_signature).append("\n");
   }
-  report.evidence = operation.evidence;
-  report.evidence_headers = operation.evidence_headers;
-  report.evidence_digest = digest_of(operation.evidence);
-}
-
-// What the callback says was checked to fit its fields.
-template <class Text>
-void set(Text& text, std::string_view value) {
-  if (!text.assign(value)) std::terminate();
-}
-
-void fill(const NativeCallback& callback, const Proof& proof, HandlerContext& context,
-          ReportPayment& report) {
-  set(report.reference, callback.order_id);
-  set(report.transaction_id, callback.transaction_id);
-  set(report.key_id, proof.key_id);
-  const auto id = OrderId::parse(callback.order_id);
-  if (id) report.order_id = *id;
-  report.amount = callback.amount;
-  report.success = callback.success;
-  report.paid_at = callback.paid_at;
-  report.sent_at = sent_at(proof, callback, context.engine.now(context.thread));
-  report.tolerance_ms = context.policy.tolerance_ms;
-  report.policies = context.policy.policies;
-  report.fulfilment = context.policy.fulfilment;
-  report.currency = context.settings.orders.currency;
-  report.scheme = proof.scheme;
-  const std::uint8_t shard =
-      id ? static_cast<std::uint8_t>(id->shard() & kShardMask) : context.engine.shard_of(callback.order_id);
-  report.exception_id = context.engine.fresh_exception_id(context.thread, shard);
+  attach_evidence(operation);
 }
 
 Step refused(std::size_t gate, CallbackResult result, HandlerContext& context) {
@@ -174,10 +144,16 @@ Step take_callback(const Request& request, std::size_t gate_index, HandlerContex
     reply.fail(400, "invalid_amount", "Invalid amount");
     return refused(gate_index, CallbackResult::invalid_request, context);
   }
-  ReportPayment& report = operation.command.emplace<ReportPayment>();
+  ReportPayment& report =
+      begin_report(callback->order_id, callback->transaction_id, proof->key_id, context, operation);
   report.gateway = gate.gateway;
-  fill(*callback, *proof, context, report);
-  keep_evidence(request, operation, report);
+  report.scheme = proof->scheme;
+  report.amount = callback->amount;
+  report.success = callback->success;
+  report.paid_at = callback->paid_at;
+  report.sent_at = sent_at(*proof, *callback, context.engine.now(context.thread));
+  report.tolerance_ms = context.policy.tolerance_ms;
+  keep_evidence(request, operation);
   return Step::submit;
 }
 

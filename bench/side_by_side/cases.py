@@ -11,6 +11,7 @@ from pathlib import Path
 from . import peers
 from .processes import Failure, allocated_bytes, device_bytes, memory_bytes, stop_all, written_bytes
 from .recharged import BIN, Load, Meter, Recharged, Wrk
+from .subscribers import subscribers
 
 GOAL_ORDERS, GOAL_ACCOUNTS = 10_000_000, 1_000_000
 CALLBACK_BYTES = 256  # the value that Redis stores: about the body of a callback
@@ -435,6 +436,7 @@ CASES = {
     "redis": (redis, ("P10",)),
     "frameworks": (frameworks, ("P11",)),
     "access": (access, ("access",)),
+    "subscribers": (subscribers, ("told",)),
 }
 
 

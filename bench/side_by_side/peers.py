@@ -1,5 +1,6 @@
 """What Recharge is compared with. Each listens on loopback, keeps its data in the folder of the measurement, and makes every
 change durable before it answers."""
+import json
 import os
 import shutil
 import signal
@@ -71,6 +72,51 @@ class Redis:
             if line.startswith('"SET"'):
                 return float(line.split(",")[1].strip('"'))
         raise Failure(f"redis-benchmark said: {done.stdout}")
+
+
+class RabbitMq:
+    """Debian's, with an epmd of its own, and a queue that has the last messages of the exchange in memory. It does not spin."""
+    PROGRAMS = Path("/usr/lib/rabbitmq/bin")
+
+    def __init__(self, folder):
+        if not (self.PROGRAMS / "rabbitmq-server").exists():
+            raise Failure("rabbitmq-server is not installed: tools/install-packages compare")
+        folder = Path(folder) / "rabbitmq"
+        folder.mkdir()
+        self.port = free_port()
+        (folder / "enabled_plugins").write_text("[].")
+        (folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{self.port}\n")
+        self.env = {"HOME": str(folder), "ERL_EPMD_PORT": str(free_port()), "ERL_EPMD_ADDRESS": "127.0.0.1",
+                    "RABBITMQ_NODENAME": f"recharge{self.port}@localhost", "RABBITMQ_DIST_PORT": str(free_port()),
+                    "RABBITMQ_MNESIA_BASE": str(folder / "data"), "RABBITMQ_LOG_BASE": str(folder / "log"), "RABBITMQ_LOGS": "-",
+                    "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"), "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+                    "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+                    "RUNNING_UNDER_SYSTEMD": "1",  # the process is the broker itself, and not a shell
+                    "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none"}
+        self.epmd = Child(["epmd"], folder / "epmd.log", env=self.env)
+        self.child = Child([self.PROGRAMS / "rabbitmq-server"], folder / "rabbitmq.log", env=self.env,
+                           stop_signal=signal.SIGKILL)  # nothing of it is needed again
+        self.pid = self.child.pid
+        wait_for_port(self.port, self.child, within=90)
+        (folder / "definitions.json").write_text(json.dumps({
+            "exchanges": [{"name": "recharge", "vhost": "/", "type": "topic", "durable": True, "auto_delete": False,
+                           "internal": False, "arguments": {}}],
+            "queues": [{"name": "last", "vhost": "/", "durable": False, "auto_delete": False, "arguments": {"x-max-length": 10_000}}],
+            "bindings": [{"source": "recharge", "vhost": "/", "destination": "last", "destination_type": "queue",
+                          "routing_key": "#", "arguments": {}}]}))
+        self.control("import_definitions", folder / "definitions.json")
+
+    def control(self, *arguments):
+        done = subprocess.run([self.PROGRAMS / "rabbitmqctl", "--node", self.env["RABBITMQ_NODENAME"], *arguments],
+                              env={**os.environ, **self.env}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False, timeout=60)
+        if done.returncode != 0:
+            raise Failure(f"rabbitmqctl: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def close(self):
+        self.child.stop()
+        self.epmd.stop()
 
 
 def flush_loop(folder, seconds):

@@ -4,6 +4,7 @@ After any error of a record's write or flush nothing more is acknowledged, and t
 what was acknowledged before is there after the next start. Flushes of 300 ms make replies late, but each comes within
 5 s or is a 503, and memory stays as it is.
 """
+import re
 import socket
 import subprocess
 import time
@@ -11,16 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from api import in_threads
+from api import Api, eventually, expect, in_threads, new_account
 from broken import broken_disk
 from daemon import Daemon
 from faults import first_injection, injected, need, need_strace, resident_bytes, seeded
 from oracle import CONFIG, Load, check, check_all, check_that_it_fails, serving, settle, verify
+from streams import Stream
+from web_sockets import WebSocket
 
 EXIT_WITHIN_S = 1.0
 JOURNAL = r"/journal/\d+\.journal>"
 REPLY_WITHIN_S = 5.0
 SLOW_FLUSH_US = 300_000
+SLOW_CALL_US = 100_000
 MEMORY_BYTES = 32 << 20  # that the process may grow by while flushes are slow: its buffers are bounded
 
 
@@ -160,6 +164,40 @@ def slow_flushes(folder, rng, flush_us, seconds, pipelines=16, **broken):
 def test_slow_flushes(tmp_path):
     need_strace(tmp_path)
     slow_flushes(tmp_path, seeded("slow"), SLOW_FLUSH_US, 3)
+
+
+def nothing_is_told_before_its_flush(folder, **broken):
+    """A stream, a WebSocket and who asks for the events hear of a credit only when it is written and flushed, each of which
+    takes a while here."""
+    with serving(folder, **broken) as daemon:
+        api, account = Api(daemon.address), new_account()
+        orders = [api.place(account) for _ in range(3)]
+        stream = Stream(daemon.address, f"/api/accounts/{account}/events")
+        web = WebSocket(daemon.address, f"/api/ws?account={account}")
+        stream.next(), web.next()
+        latest = expect(api.get("/api/events?after=latest"), 200)["next_after"]
+
+        def asked(order):
+            reader = Api(daemon.address)
+            eventually(lambda: any(event["order"]["order_id"] == order for event in expect(
+                reader.get(f"/api/events?after={latest}"), 200)["data"]), step=0.01)
+
+        heard, log = [], Path(folder) / "strace"
+        with injected(daemon.process, f"pwrite64,fdatasync:delay_exit={SLOW_CALL_US}", log):
+            for order in orders:
+                ways = (lambda: expect(api.callback(order), 200), stream.next, web.next, lambda: asked(order))
+                heard.append(min(in_threads(len(ways), lambda index: (ways[index](), time.time())[1])))
+        written = [float(at) for at in re.findall(r"(\d+\.\d+) pwrite64\(\d+<[^>]*" + JOURNAL, log.read_text())]
+        took = min(at - max(write for write in written if write < at) for at in heard)
+        check(took >= 2 * SLOW_CALL_US / 1e6, "told", took, "s after its write began, by two calls of", SLOW_CALL_US, "us")
+        print(f"told {took:.3f} s after its write began at the soonest")
+
+
+def test_nothing_is_told_before_its_flush(tmp_path):
+    need_strace(tmp_path)
+    nothing_is_told_before_its_flush(tmp_path / "sound")
+    check_that_it_fails("told before the flush", lambda: nothing_is_told_before_its_flush(
+        tmp_path / "late", **broken_disk("flush_late")))
 
 
 def test_too_slow_replies_and_hoarded_memory_are_seen(tmp_path):

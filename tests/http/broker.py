@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+CONTROL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 
 
 def free_port():
@@ -22,7 +23,7 @@ def free_port():
 
 
 class Broker:
-    """certificates: (authority's file, certificate, key), to be spoken to by TLS, too. nodes: the names of all of a cluster, whose
+    """certificates: (authority's file, certificate, key), to be spoken to by TLS, too. nodes: the names of all of a Cluster, whose
     members share epmd and cookie (`home`)."""
 
     def __init__(self, folder, certificates=None, name=None, nodes=(), epmd_port=None, home=None):
@@ -37,11 +38,13 @@ class Broker:
             lines += [f"listeners.ssl.default = 127.0.0.1:{self.tls_port}", *(f"ssl_options.{n} = {file}" for n, file in files)]
         if nodes:
             lines.append("cluster_formation.peer_discovery_backend = classic_config")
+            lines.append("cluster_formation.discovery_retry_limit = 1")
             lines += [f"cluster_formation.classic_config.nodes.{i} = {node}@localhost" for i, node in enumerate(nodes, 1)]
         (self.folder / "enabled_plugins").write_text("[].")
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
+        self.epmd_port = epmd_port or free_port()
         self.env = os.environ | {
-            "HOME": str(home or self.folder), "ERL_EPMD_PORT": str(epmd_port or free_port()), "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "HOME": str(home or self.folder), "ERL_EPMD_PORT": str(self.epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": self.name, "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"), "RABBITMQ_LOG_BASE": str(self.folder / "log"),
             "RABBITMQ_LOGS": "-", "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
@@ -50,16 +53,16 @@ class Broker:
         if epmd_port is None:
             self.epmd = subprocess.Popen(["epmd"], env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.process = None
-        self.begin()
-        if not nodes:
-            self.wait()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
-    def begin(self):
+    def start(self):
         with open(self.folder / "broker.log", "ab") as log:
             self.process = subprocess.Popen([SERVER], env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             start_new_session=True)
-
-    def wait(self):
         deadline = time.monotonic() + 90
         while True:
             assert self.process.poll() is None and time.monotonic() < deadline, self.log()
@@ -72,9 +75,12 @@ class Broker:
                 pass
             time.sleep(0.2)
 
-    def start(self):
-        self.begin()
-        self.wait()
+    def control(self, *arguments):
+        """rabbitmqctl: about a second. Returns what it says."""
+        done = subprocess.run([CONTROL, "--node", self.name, *arguments], env=self.env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def log(self):
         return (self.folder / "broker.log").read_text(errors="replace")[-3000:]
@@ -89,6 +95,26 @@ class Broker:
         if self.epmd:
             self.epmd.terminate()
             self.epmd.wait()
+
+
+class Cluster:
+    """Three nodes on this machine; the first makes the cluster and has the epmd, the others join."""
+
+    def __init__(self, folder):
+        names, first = ("one", "two", "three"), None
+        self.nodes = []
+        try:
+            for name in names:
+                shared = {"epmd_port": first.epmd_port, "home": first.folder} if first else {}
+                self.nodes.append(Broker(folder / name, name=name, nodes=names, **shared))
+                first = self.nodes[0]
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        for node in reversed(self.nodes):
+            node.close()
 
 
 class Between:

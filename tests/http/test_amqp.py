@@ -7,13 +7,15 @@ import random
 import subprocess
 import threading
 import time
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 
 import pytest
 
 from api import Api, eventually, expect
-from broker import Between, Broker, free_port
+from broker import Between, Broker, Cluster, free_port
 from certificates import Authority
+from daemon import slowdown
 from faulty import must_fail, running
 from replies import REPOSITORY
 from test_events import read, some_life
@@ -21,6 +23,11 @@ from test_webhooks import receivers_folder
 
 LONG = bool(os.environ.get("RECHARGE_LONG"))
 AMQP = frozenset({("subscriber", "amqp")})
+
+
+def long_form(why):
+    if not LONG:
+        pytest.skip(f"RECHARGE_LONG=1: {why}")
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +39,24 @@ def broker(tmp_path_factory):
     made.close()
 
 
+@pytest.fixture(autouse=True)
+def no_consumer_is_left():
+    yield
+    while Consumer.running:
+        Consumer.running[-1].close()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    long_form("three brokers take half a minute")
+    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield made
+    made.close()
+
+
 class Consumer:
     """hold: the queue is bound, and nothing taken from it before go()."""
+    running = []
 
     def __init__(self, broker, exchange, arguments=None, hold=False):
         self.lines, self.ready = [], threading.Event()
@@ -41,6 +64,7 @@ class Consumer:
                    exchange, f"{exchange}-queue", json.dumps(arguments or {}), "hold" if hold else ""]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=os.environ | {"RECHARGE_RECEIVERS": receivers_folder()})
+        self.running.append(self)
         threading.Thread(target=self._read, daemon=True).start()
         assert self.ready.wait(60), "the consumer does not get to the broker"
 
@@ -63,6 +87,7 @@ class Consumer:
         return list(found.values())
 
     def close(self):
+        self.running.remove(self)
         self.process.kill()
         self.process.wait()
 
@@ -174,28 +199,124 @@ def test_over_tls_to_the_right_broker_alone(start_server, broker, tmp_path):
 
 def killed_between_the_call_and_its_record(start, broker, exchange):
     """Where the message or its confirm is lost with the process, it is sent again, the same."""
-    consumer, between = Consumer(broker, exchange), Between(broker.port)
-    server = start(config(between.port, exchange))
-    for withheld in ("messages", "confirms"):
-        api = Api(server.address)
-        eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0)
-        time.sleep(0.3)  # recorded
-        seen = len(consumer.lines)
-        between.withheld = withheld
-        api.place()
-        time.sleep(0.5)
-        assert len(consumer.lines) - seen == (withheld == "confirms")
-        server.kill()
-        between.withheld = None
-        server.start()
-        eventually(lambda: len(consumer.lines) - seen == (2 if withheld == "confirms" else 1))
-    compare(Api(server.address), consumer)
-    between.close()
-    consumer.close()
+    with closing(Consumer(broker, exchange)) as consumer, closing(Between(broker.port)) as between:
+        server = start(config(between.port, exchange))
+        for withheld in ("messages", "confirms"):
+            api = Api(server.address)
+            eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0)
+            time.sleep(0.3)  # recorded
+            seen = len(consumer.lines)
+            between.withheld = withheld
+            api.place()
+            time.sleep(0.5)
+            assert len(consumer.lines) - seen == (withheld == "confirms")
+            server.kill()
+            between.withheld = None
+            server.start()
+            eventually(lambda: len(consumer.lines) - seen == (2 if withheld == "confirms" else 1))
+        compare(Api(server.address), consumer)
 
 
 def test_killed_between_the_call_and_its_record(start_server, broker):
     killed_between_the_call_and_its_record(start_server, broker, "record")
+
+
+ALARMS = {"disk": (["set_disk_free_limit", "1000000GB"], ["set_disk_free_limit", "50MB"]),
+          "memory": (["set_vm_memory_high_watermark", "0"], ["set_vm_memory_high_watermark", "0.4"])}
+
+
+def held_up_by_an_alarm(start, broker, exchange, kind="disk", orders=30, seconds=0.3):
+    """The broker takes no messages. Callbacks are answered, nothing arrives, the lag grows, over a kill of recharged, too; after
+    the alarm everything arrives, what it had sent when it was killed again once more."""
+    raise_alarm, clear_alarm = ALARMS[kind]
+    consumer = Consumer(broker, exchange)
+    server = start(config(broker.port, exchange))
+    api = Api(server.address)
+    api.credit()
+    compare(api, consumer)
+    broker.control(*raise_alarm)
+    try:
+        worst, lags = 0.0, []
+        for part in range(2):
+            for _ in range(orders):
+                begun = time.monotonic()
+                api.credit()  # asserts that both are answered
+                worst = max(worst, time.monotonic() - begun)
+            eventually(lambda: server.log_file.read_text().count("takes no messages") > part)
+            time.sleep(seconds)
+            labelled = api.metrics()
+            lags.append(labelled["recharge_subscriber_lag_bytes"][AMQP])
+            assert labelled["recharge_subscriber_lag_seconds"][AMQP] >= seconds
+            if part == 0:
+                server.restart(kill=True)
+                api = Api(server.address)
+        assert 0 < lags[0] < lags[1] and len(consumer.lines) == 2, "nothing goes through an alarm"
+        assert worst < 1 * slowdown(), f"a callback waited {worst:.1f} s for the broker"
+    finally:
+        broker.control(*clear_alarm)
+    eventually(lambda: len(consumer.lines) > 2, within=20, step=0.001)
+    server.restart(kill=True)
+    api = Api(server.address)
+    events, repeats = compare(api, consumer)
+    assert events == 2 + 4 * orders
+    eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0)
+    print(f"{events} events past an alarm of {kind}, {repeats} repeats; {lags[1]:,} bytes waited; the slowest order and callback "
+          f"took {worst * 1000:.0f} ms")
+    consumer.close()
+
+
+@pytest.mark.parametrize("kind", ALARMS if LONG else ["disk"])
+def test_a_broker_with_an_alarm_holds_up_nothing_else(start_server, broker, kind):
+    """RECHARGE_LONG=1: both alarms, for longer than three heartbeats each time, and more than the connection takes."""
+    held_up_by_an_alarm(start_server, broker, f"alarm-{kind}", kind, *((3000, 7) if LONG else ()))
+
+
+def loses_its_nodes(start, cluster, exchange, reached, kind="quorum", back=True, within=90):
+    """In mid-load each node in turn is killed, that of recharged, that of the queue's leader and the third, and comes back.
+    reached: the nodes that recharged's address leads to, by their order; the consumer's leads to all, the last one first. It
+    takes nothing before the end: what a node had handed to a consumer when it was killed, RabbitMQ hands out again behind others."""
+    reader = Between(*(node.port for node in reversed(cluster.nodes)))
+    between = Between(*(cluster.nodes[index].port for index in reached))
+    consumer = Consumer(reader, exchange, arguments={"x-queue-type": kind}, hold=True)
+    if back:
+        leaders = cluster.nodes[0].control("list_queues", "--quiet", "name", "leader")
+        assert f"{exchange}-queue\tthree@localhost" in leaders, leaders
+    server = start(config(between.port, exchange))
+    stop = threading.Event()
+
+    def load(index):
+        api, rng = Api(server.address), random.Random(index)
+        while not stop.is_set():
+            some_life(api, rng)  # asserts every answer
+            time.sleep(0.02)
+
+    with ThreadPoolExecutor() as threads:
+        loads = [threads.submit(load, index) for index in range(2)]
+        try:
+            for victim in (0, 2, 1) if back else (2,):
+                time.sleep(2)
+                cluster.nodes[victim].kill()
+                time.sleep(3)
+                if back:
+                    cluster.nodes[victim].start()
+            time.sleep(2)
+        finally:
+            stop.set()
+        for one in loads:
+            one.result()
+    api = Api(server.address)
+    eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0, within)
+    consumer.go()
+    events, repeats = compare(api, consumer, within)
+    print(f"{events} events, {repeats} repeats, each of three nodes killed once")
+    for one in (consumer, between, reader):
+        one.close()
+
+
+@pytest.mark.parametrize("reached", [(0,), (0, 1, 2)], ids=["one_node", "any_node"])
+def test_a_cluster_with_a_quorum_queue_loses_its_nodes(start_server, cluster, reached):
+    """RECHARGE_LONG=1. `any_node` has before the cluster what passes connections on to a node that answers."""
+    loses_its_nodes(start_server, cluster, f"quorum{len(reached)}", reached)
 
 
 def test_without_a_broker_nothing_else_suffers(start_server):
@@ -214,3 +335,14 @@ def test_a_cursor_that_moves_without_a_confirm_is_seen(broker, tmp_path):
     with ExitStack() as stack:
         must_fail(killed_between_the_call_and_its_record,
                   lambda settings: stack.enter_context(running(tmp_path, settings, broken="trusting_the_broker")), broker, "trusting")
+
+
+def test_a_queue_on_one_node_is_seen(start_server, cluster):
+    must_fail(loses_its_nodes, start_server, cluster, "classic", (0,), "classic", back=False, within=20)
+
+
+def test_a_lag_that_an_alarm_does_not_show_is_seen(broker, tmp_path):
+    long_form("the same broken server is seen above")
+    with ExitStack() as stack:
+        must_fail(held_up_by_an_alarm,
+                  lambda settings: stack.enter_context(running(tmp_path, settings, broken="trusting_the_broker")), broker, "unseen")

@@ -23,6 +23,7 @@ constexpr std::int64_t kStaleMs = kToleranceMs + 3'300'000;
 const std::string kExpiryText = "2023-11-14T22:43:20.000Z";
 const std::string kPlaced = "order placed for 50.00 CNY, to be paid by " + kExpiryText;
 const std::string kCredited = "verified callback: 50.00 CNY credited, transaction txn_1";
+const std::string kHeld = "verified callback: 50.00 CNY paid, for a supplier to recharge, transaction txn_1";
 const std::string kFailed = "verified callback: the payment failed";
 
 std::string kept(std::string_view kind, std::string_view amount = "50.00", std::string_view txn = "txn_1") {
@@ -41,6 +42,7 @@ Explanation explanation_of(Scenario& s) {
     all.order = found->second;
   }
   for (const auto& [key, refund] : s.records.refunds) all.refunds.push_back(refund);
+  for (const auto& [key, attempt] : s.records.attempts) all.attempts.push_back(attempt);
   for (const auto& [id, exception] : s.records.exceptions) {
     if (exception.reference.view() == s.id.to_text()) all.exceptions.push_back(exception);
   }
@@ -117,6 +119,19 @@ const std::vector<Row>& states() {
        {kPlaced, "payment simulated: marked paid, not credited"},
        "the gateway's verified callback",
        "have the gateway send its callback again"},
+      {"paid, for a supplier",
+       [](Scenario& s) { s.place(), s.pass(1), s.callback({.fulfilment = Fulfilment::http}); },
+       {kPlaced, kHeld},
+       "a supplier that can be asked",
+       "recharge orders stuck"},
+      {"recharging",
+       [](Scenario& s) {
+         s.place(), s.pass(1), s.callback({.fulfilment = Fulfilment::http}), s.pass(1),
+             s.begin_attempt(1, "acme");
+       },
+       {kPlaced, kHeld, "attempt 1, request ID-1: supplier acme asked"},
+       "the answer of the supplier acme, which may have done it",
+       "wait: it is asked again"},
       {"failed",
        [](Scenario& s) { s.place(), s.pass(1), s.fail(); },
        {kPlaced, kFailed},
@@ -228,7 +243,7 @@ std::vector<std::string> steps_of(Kind kind) {
 
 void replace_id(std::vector<std::string>& steps, const OrderId& id) {
   for (auto& step : steps) {
-    if (const auto at = step.find("ID,"); at != std::string::npos) step.replace(at, 2, id.to_text());
+    if (const auto at = step.find(" ID"); at != std::string::npos) step.replace(at + 1, 2, id.to_text());
   }
 }
 
@@ -238,7 +253,9 @@ TEST_P(OrderStates, AreExplained) {
   Scenario s;
   GetParam().happens(s);
   const auto explanation = explanation_of(s);
-  EXPECT_EQ(shown(explanation), GetParam().steps);
+  auto steps = GetParam().steps;
+  replace_id(steps, s.id);
+  EXPECT_EQ(shown(explanation), steps);
   const auto json = json_of(explanation);
   EXPECT_EQ(member(json, "missing"), GetParam().missing.empty() ? "null" : '"' + GetParam().missing + '"');
   if (GetParam().next.empty()) {

@@ -1,11 +1,12 @@
 // A consumer of RabbitMQ as its users have it: binds a durable queue to the exchange and prints a line of JSON for each
 // message, {id, key, type, persistent, body}. Goes on over restarts of the broker. With "hold" it takes nothing before there is
-// a line on stdin. Arguments: URL EXCHANGE QUEUE [ARGUMENTS_OF_THE_QUEUE_AS_JSON [hold]].
+// a line on stdin. It ends with its stdin. Arguments: URL EXCHANGE QUEUE [ARGUMENTS_OF_THE_QUEUE_AS_JSON [hold]].
 import { createRequire } from "node:module";
 
 const amqp = createRequire(process.env.RECHARGE_RECEIVERS + "/")("amqplib");
 const [url, exchange, queue, queueArguments = "{}", hold] = process.argv.slice(2);
 const told = hold ? new Promise((resolve) => process.stdin.once("data", resolve)) : Promise.resolve();
+process.stdin.on("end", () => process.exit(0)).resume();
 const pause = () => new Promise((resolve) => setTimeout(resolve, 200));
 
 for (;;) {
