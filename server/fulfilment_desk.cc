@@ -205,16 +205,15 @@ void FulfilmentDesk::go_on(Job& job, const RechargeAttempt& attempt) {
     return put_off(job, kWithoutSupplierMs);
   }
   if (client_ == nullptr) return wait_for_workers(job, attempt);
-  const bool is_late = now_ms() - job.work.started_at.ms >= context_.settings.fulfilment.deadline_ms;
-  if (is_late && job.unsent == attempt.number) {
+  const auto next = step_of_open(job.unsent == attempt.number, is_past_deadline(job));
+  if (next == OpenAttemptStep::end_as_not_sent) {
     SupplierAnswer late{Kind::not_sent, {}, attempt.reason};
     return end_attempt(job, AttemptState::not_sent, late);
   }
   if (!of->breaker.admits(now_ms())) {
     return put_off(job, std::max<std::int64_t>(of->breaker.next_ms() - now_ms(), 1));
   }
-  if (job.unsent == attempt.number) return ask(job, *of);
-  query(job, *of);
+  next == OpenAttemptStep::ask ? ask(job, *of) : query(job, *of);
 }
 
 // They were asked by an event, and may have done it. Where none reports, they are asked again.
@@ -268,56 +267,35 @@ void FulfilmentDesk::hurry(const OrderId& order_id) {
   job.due = due_.emplace(now_ms(), &job);
 }
 
-// The first in the order of preference that has not refused it. Those that were not reached come after the
-// others.
+bool FulfilmentDesk::is_past_deadline(const Job& job) const noexcept {
+  return now_ms() - job.work.started_at.ms >= context_.settings.fulfilment.deadline_ms;
+}
+
+std::vector<SupplierChoice> FulfilmentDesk::choices() const {
+  std::vector<SupplierChoice> choices;
+  for (const auto& one : suppliers_) choices.push_back({one->name, !one->breaker.would_admit(now_ms())});
+  return choices;
+}
+
 void FulfilmentDesk::choose(Job& job) {
   const std::int64_t now = now_ms();
-  if (!job.attempts.empty() && job.attempts.back().state == AttemptState::rejected) return give_up(job);
-  if (now - job.work.started_at.ms >= context_.settings.fulfilment.deadline_ms) return give_up(job);
-  Supplier* best = nullptr;
-  std::int64_t fewest = 0;
-  std::int64_t next_ms = INT64_MAX;
-  bool any = false;
-  for (const auto& one : suppliers_) {
-    std::int64_t missed = 0;
-    bool refused = false;
-    for (const RechargeAttempt& attempt : job.attempts) {
-      if (attempt.supplier != one->name) continue;
-      refused = refused || attempt.state == AttemptState::failed;
-      missed += attempt.state == AttemptState::not_sent ? 1 : 0;
+  const NextSupplier next = next_supplier(choices(), job.attempts, is_past_deadline(job));
+  if (next.kind == NextSupplier::Kind::give_up) return give_up(job);
+  if (next.kind == NextSupplier::Kind::wait) {
+    std::int64_t next_ms = job.work.started_at.ms + context_.settings.fulfilment.deadline_ms;
+    for (const auto& one : suppliers_) {
+      if (!has_refused(one->name, job.attempts)) next_ms = std::min(next_ms, one->breaker.next_ms());
     }
-    if (refused) continue;
-    any = true;
-    if (!one->breaker.would_admit(now)) {
-      next_ms = std::min(next_ms, one->breaker.next_ms());
-      continue;
-    }
-    if (best != nullptr && missed >= fewest) continue;
-    best = one.get();
-    fewest = missed;
+    return put_off(job, std::max<std::int64_t>(next_ms - now, 1));
   }
-  if (!any) return give_up(job);
-  if (best == nullptr) {
-    const std::int64_t deadline = job.work.started_at.ms + context_.settings.fulfilment.deadline_ms;
-    return put_off(job, std::max<std::int64_t>(std::min(next_ms, deadline) - now, 1));
-  }
-  static_cast<void>(best->breaker.admits(now));
+  Supplier& chosen = *suppliers_[next.index];
+  static_cast<void>(chosen.breaker.admits(now));
   BeginAttempt& command = job.operation.command.emplace<BeginAttempt>();
   command.order_id = job.order_id;
   command.number = static_cast<std::uint16_t>(job.work.attempts + 1);
-  command.supplier = best->name;
+  command.supplier = chosen.name;
   job.step = Job::Step::beginning;
   submit(job);
-}
-
-bool FulfilmentDesk::has_other_choice(const Job& job, const SupplierName& than) {
-  return std::any_of(suppliers_.begin(), suppliers_.end(), [&](const auto& one) {
-    const bool refused =
-        std::any_of(job.attempts.begin(), job.attempts.end(), [&](const RechargeAttempt& attempt) {
-          return attempt.supplier == one->name && attempt.state == AttemptState::failed;
-        });
-    return one->name != than && !refused && one->breaker.would_admit(now_ms());
-  });
 }
 
 void FulfilmentDesk::ask(Job& job, Supplier& of) {
@@ -340,6 +318,7 @@ void FulfilmentDesk::query(Job& job, Supplier& of) {
 void FulfilmentDesk::on_answer(Job& job, const SupplierAnswer& answer, bool asked) {
   const RechargeAttempt& attempt = job.attempts.back();
   Supplier& of = *supplier(attempt.supplier);
+  const bool nothing_left = job.unsent == attempt.number;
   if (asked && answer.kind != Kind::not_sent) job.unsent = 0;
   if (answer.kind == Kind::not_sent || answer.kind == Kind::unknown) {
     of.breaker.fail(now_ms());
@@ -350,31 +329,15 @@ void FulfilmentDesk::on_answer(Job& job, const SupplierAnswer& answer, bool aske
   Counter& left_alone = context_.metrics.supplier_left_alone[of.index];
   if (of.breaker.is_open() != (left_alone.get() > 0))
     of.breaker.is_open() ? left_alone.add() : left_alone.subtract();
-  switch (answer.kind) {
-    case Kind::succeeded:
-      return end_attempt(job, AttemptState::succeeded, answer);
-    case Kind::failed:
-      return end_attempt(job, AttemptState::failed, answer);
-    case Kind::rejected:
-      return end_attempt(job, AttemptState::rejected, answer);
-    case Kind::not_sent:
-      // Of what was never sent, somebody else may take care.
-      if (job.unsent == attempt.number && has_other_choice(job, attempt.supplier))
-        return end_attempt(job, AttemptState::not_sent, answer);
-      return note_attempt(job, answer.reason);
-    case Kind::not_found:
-      if (!asked)
-        return ask(job, of);  // what was sent may still arrive: under the same request id it is done once
-      return note_attempt(job, answer.reason);
-    case Kind::processing: {
-      AttemptReason reason;
-      static_cast<void>(reason.assign("in process at the supplier"));
-      if (attempt.reason == reason) return put_off(job);
-      return note_attempt(job, reason);
-    }
-    case Kind::unknown:
-      return note_attempt(job, answer.reason);
-  }
+  const bool other = has_other_choice(choices(), job.attempts, attempt.supplier);
+  const AnswerStep next = step_after(answer.kind, asked, nothing_left, other);
+  if (next.kind == AnswerStep::Kind::end) return end_attempt(job, next.state, answer);
+  if (next.kind == AnswerStep::Kind::ask) return ask(job, of);
+  if (answer.kind != Kind::processing) return note_attempt(job, answer.reason);
+  AttemptReason reason;
+  static_cast<void>(reason.assign("in process at the supplier"));
+  if (attempt.reason == reason) return put_off(job);
+  note_attempt(job, reason);
 }
 
 void FulfilmentDesk::end_attempt(Job& job, AttemptState state, const SupplierAnswer& answer) {

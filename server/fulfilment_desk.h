@@ -59,7 +59,8 @@ class FulfilmentDesk {
   static void on_recorded(Operation& operation) noexcept;
   void hurry(const OrderId& order_id);
   void choose(Job& job);
-  bool has_other_choice(const Job& job, const SupplierName& than);
+  bool is_past_deadline(const Job& job) const noexcept;
+  std::vector<SupplierChoice> choices() const;
   void ask(Job& job, Supplier& of);
   void query(Job& job, Supplier& of);
   void call(HttpCall call, Read read);

@@ -11,6 +11,7 @@
 
 #include "core/json_object.h"
 #include "core/recharge_attempt.h"
+#include "core/recharge_steps.h"
 #include "core/signature_verifier.h"
 #include "server/fulfilment_settings.h"
 #include "server/http_client.h"
@@ -27,15 +28,7 @@ struct SupplierKeys {
 SupplierKeys load_supplier_keys(const SupplierSettings& supplier);  // throws SettingsError
 
 struct SupplierAnswer {
-  enum class Kind : std::uint8_t {
-    succeeded,
-    failed,      // it did not, and will not under this request id
-    rejected,    // likewise, and nobody else can
-    processing,  // it has the request, and may do it yet
-    not_found,   // it does not have it: what was sent may still arrive
-    unknown,     // no answer, or none that proves anything
-    not_sent,    // nothing has left
-  };             // as in kSupplierAnswers of the metrics
+  using Kind = SupplierAnswerKind;  // as in kSupplierAnswers of the metrics
   Kind kind = Kind::unknown;
   TransactionId reference;
   AttemptReason reason;

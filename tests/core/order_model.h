@@ -9,7 +9,9 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
+#include "core/check.h"
 #include "core/command.h"
 #include "core/outcome.h"
 #include "core/transition.h"
@@ -24,6 +26,15 @@ struct ModelReply {
 
 class OrderModel {
  public:
+  // What one supplier was asked for under one request id.
+  struct Attempt {
+    SupplierName supplier;
+    AttemptState state = AttemptState::begun;
+    std::uint32_t calls = 0;  // that settled nothing
+    std::string reference;
+    std::string reason;
+    bool is_open() const { return state == AttemptState::begun; }
+  };
   struct Entry {
     OrderStatus status = OrderStatus::pending;
     std::int64_t amount = 0;
@@ -33,8 +44,16 @@ class OrderModel {
     std::string transaction;
     std::int64_t refunded = 0;
     std::map<RefundId, std::pair<std::int64_t, RefundStatus>> refunds;
-    bool by_call = false;  // its payment came from a gateway that is called for refunds
+    bool by_call = false;      // its payment came from a gateway that is called for refunds
+    bool by_supplier = false;  // its payment is held until somebody has recharged, or nobody can
+    bool by_workers = false;   // asked by events
+    bool given_up = false;     // nobody can
+    std::vector<Attempt> attempts;
 
+    bool is_held() const {
+      return by_supplier && (status == OrderStatus::paid || status == OrderStatus::recharging);
+    }
+    bool may_be_done() const { return !attempts.empty() && attempts.back().is_open(); }
     bool is_overdue(std::int64_t now_ms) const {
       return (status == OrderStatus::pending || status == OrderStatus::failed) && now_ms > expires_ms;
     }
@@ -77,6 +96,23 @@ class OrderModel {
   std::map<GatewayWorkKey, Work> works;
   std::map<IdempotencyKey, Remembered> remembered;
 
+  // Of payments whose recharge is not ended: neither done, nor on its way back to the payer.
+  std::int64_t held() const {
+    std::int64_t sum = 0;
+    for (const auto& [id, order] : orders) {
+      if (!order.is_held()) continue;
+      sum += order.amount;
+      for (const auto& [refund_id, refund] : order.refunds)
+        sum -= refund.second == RefundStatus::pending ? refund.first : 0;
+    }
+    return sum;
+  }
+  std::int64_t supplied() const {
+    std::int64_t sum = 0;
+    for (const auto& [id, order] : orders)
+      sum += order.by_supplier && order.status == OrderStatus::recharged ? order.amount : 0;
+    return sum;
+  }
   std::int64_t in_suspense() const {
     std::int64_t sum = 0;
     for (const auto& [key, payment] : payments) sum += payment.open ? payment.amount : 0;
@@ -135,6 +171,7 @@ class OrderModel {
     return order.status == OrderStatus::recharged || order.status == OrderStatus::refunded ||
            order.status == OrderStatus::partially_refunded;
   }
+  static bool paid_for(const Entry& order) { return credited(order) || order.is_held(); }
   static bool accepts(const Entry& order, std::string_view gateway) {
     return order.gateway.empty() || order.gateway == gateway ||
            (order.gateway == "simulated" && gateway == "native");
@@ -182,7 +219,7 @@ class OrderModel {
   ModelReply on(const SimulatePayment& c) {
     Entry* order = find(c.order_id);
     if (order == nullptr) return {Code::order_not_found};
-    if (order->status == OrderStatus::paid || credited(*order)) return {Code::payment_simulated};
+    if (order->status == OrderStatus::paid || paid_for(*order)) return {Code::payment_simulated};
     if (order->status != OrderStatus::pending && order->status != OrderStatus::failed)
       return {Code::invalid_state};
     if (!order->gateway.empty() && order->gateway != c.gateway.view()) return {Code::gateway_mismatch};
@@ -195,7 +232,7 @@ class OrderModel {
 
   ModelReply on(const ReportPayment& c) {
     Entry* order = find(c.order_id);
-    const bool was_credited = order != nullptr && credited(*order);
+    const bool was_credited = order != nullptr && paid_for(*order);
     const bool stale = c.sent_at && c.tolerance_ms > 0 &&
                        std::abs(c.sent_at->ms / 1000 - now_ / 1000) > c.tolerance_ms / 1000;
     if (!c.success) {
@@ -236,6 +273,7 @@ class OrderModel {
   }
 
   ModelReply credit(Entry& order, Payment& payment, const ReportPayment& c) {
+    if (c.fulfilment != Fulfilment::wallet) return hold_for_supplier(order, payment, c);
     auto& balance = balances[order.account];
     if (balance + order.amount > kMaxBalance.minor_units())
       return hold(payment, ExceptionKind::balance_limit, c);
@@ -247,6 +285,22 @@ class OrderModel {
     payment.open = false;
     payment.current.reset();
     return change(Code::recharge_succeeded);
+  }
+
+  ModelReply hold_for_supplier(Entry& order, Payment& payment, const ReportPayment& c) {
+    order.by_supplier = true;
+    order.by_workers = c.fulfilment == Fulfilment::amqp;
+    order.status = OrderStatus::paid;
+    order.transaction = c.transaction_id.view();
+    order.by_call = refunds_by_call(c.scheme);
+    if (order.gateway.empty()) order.gateway = c.gateway.view();
+    payment.open = false;
+    payment.current.reset();
+    Work work;
+    work.gateway = order.gateway;
+    work.amount = order.amount;
+    works[GatewayWorkKey::of_recharge(c.order_id)] = work;
+    return change(Code::payment_held);
   }
 
   // Once for each reason; only a stale report, or one of another amount, gives way to another reason.
@@ -332,7 +386,8 @@ class OrderModel {
       const bool same = !c.amount || c.amount->minor_units() == earlier->second.first;
       return {same ? Code::refund_requested : Code::idempotency_mismatch};
     }
-    if (!credited(*order)) return {Code::invalid_state};
+    const bool by_supplier = order->by_supplier;
+    if (by_supplier ? !order->is_held() || !order->given_up : !credited(*order)) return {Code::invalid_state};
     std::int64_t rest = order->amount;
     for (const auto& [id, refund] : order->refunds) {
       if (refund.second != RefundStatus::failed) rest -= refund.first;
@@ -340,21 +395,26 @@ class OrderModel {
     const auto amount = c.amount ? c.amount->minor_units() : rest;
     auto& balance = balances[order->account];
     if (amount <= 0 || amount > rest) return {Code::refund_exceeds_payment};
-    if (amount > balance) return {Code::insufficient_balance};
-    balance -= amount;
-    order->refunds[c.refund_id] = {amount, RefundStatus::pending};
-    if (order->by_call) {
+    if (by_supplier && amount != rest) return {Code::invalid_state};
+    if (!by_supplier && amount > balance) return {Code::insufficient_balance};
+    if (!by_supplier) balance -= amount;
+    return begin_refund(c.order_id, *order, c.refund_id, amount, c.settle_now, Code::refund_requested);
+  }
+  ModelReply begin_refund(const OrderId& id, Entry& order, const RefundId& refund_id, std::int64_t amount,
+                          bool settle_now, Code code) {
+    order.refunds[refund_id] = {amount, RefundStatus::pending};
+    if (order.by_call) {
       Work work;
-      work.gateway = order->gateway;
-      work.transaction = order->transaction;
-      work.refund = c.refund_id.view();
+      work.gateway = order.gateway;
+      work.transaction = order.transaction;
+      work.refund = refund_id.view();
       work.amount = amount;
-      work.total = order->amount;
-      works[GatewayWorkKey::of_refund(c.order_id, c.refund_id)] = work;
-      return change(Code::refund_requested);
+      work.total = order.amount;
+      works[GatewayWorkKey::of_refund(id, refund_id)] = work;
+    } else if (settle_now) {
+      return finish(id, order, refund_id, true);
     }
-    if (c.settle_now) return finish(*order, c.refund_id, true);
-    return change(Code::refund_requested);
+    return change(code);
   }
   ModelReply on(const SettleRefund& c) {  // no order with a refund can expire
     const auto order = orders.find(c.order_id);
@@ -362,13 +422,18 @@ class OrderModel {
     const auto refund = order->second.refunds.find(c.refund_id);
     if (refund == order->second.refunds.end()) return {Code::refund_not_found};
     if (refund->second.second != RefundStatus::pending) return {Code::refund_settled};
-    const auto reply = finish(order->second, c.refund_id, c.succeeded);
+    const auto reply = finish(c.order_id, order->second, c.refund_id, c.succeeded);
     if (reply.code == Code::refund_settled) works.erase(GatewayWorkKey::of_refund(c.order_id, c.refund_id));
     return reply;
   }
-  ModelReply finish(Entry& order, const RefundId& id, bool succeeded) {
+  ModelReply finish(const OrderId& order_id, Entry& order, const RefundId& id, bool succeeded) {
     auto& [amount, status] = order.refunds[id];
     auto& balance = balances[order.account];
+    if (!succeeded && order.is_held()) {
+      status = RefundStatus::failed;
+      return change(Code::refund_settled);
+    }
+    if (order.is_held()) works.erase(GatewayWorkKey::of_recharge(order_id));
     if (!succeeded) {
       if (balance + amount > kMaxBalance.minor_units()) return {Code::balance_limit};
       balance += amount;
@@ -458,6 +523,54 @@ class OrderModel {
       return change(Code::refund_settled);
     }
     return {replaced_.contains(c.exception_id) ? Code::refund_not_found : Code::exception_not_found};
+  }
+
+  ModelReply on(const BeginAttempt& c) {
+    const auto found = orders.find(c.order_id);
+    if (found == orders.end()) return {Code::order_not_found};
+    Entry& order = found->second;
+    if (!order.is_held() || order.given_up || order.may_be_done() || c.number != order.attempts.size() + 1)
+      return {Code::invalid_state};
+    order.status = OrderStatus::recharging;
+    order.attempts.push_back({c.supplier, AttemptState::begun, 0, "", ""});
+    return change(Code::attempt_begun);
+  }
+  ModelReply on(const NoteAttempt& c) {
+    const auto [attempt, reply] = attempt_of(c.order_id, c.number);
+    if (attempt == nullptr || !attempt->is_open()) return reply;
+    ++attempt->calls;
+    attempt->reason = c.reason.view();
+    return change(Code::attempt_noted);
+  }
+  ModelReply on(const EndAttempt& c) {
+    const auto [attempt, reply] = attempt_of(c.order_id, c.number);
+    if (attempt == nullptr || !attempt->is_open()) return reply;
+    attempt->state = c.state;
+    attempt->reference = c.reference.view();
+    attempt->reason = c.reason.view();
+    if (c.state != AttemptState::succeeded) return change(Code::attempt_ended);
+    orders[c.order_id].status = OrderStatus::recharged;
+    works.erase(GatewayWorkKey::of_recharge(c.order_id));
+    return change(Code::recharge_succeeded);
+  }
+  std::pair<Attempt*, ModelReply> attempt_of(const OrderId& id, std::uint16_t number) {
+    const auto found = orders.find(id);
+    if (found == orders.end()) return {nullptr, {Code::order_not_found}};
+    auto& attempts = found->second.attempts;
+    if (number == 0 || number > attempts.size()) return {nullptr, {Code::attempt_not_found}};
+    return {&attempts[number - 1], {Code::already_processed}};
+  }
+  // Never while somebody may have recharged.
+  ModelReply on(const FailRecharge& c) {
+    const auto found = orders.find(c.order_id);
+    if (found == orders.end()) return {Code::order_not_found};
+    Entry& order = found->second;
+    if (!order.is_held() || order.given_up) return {Code::already_processed};
+    if (order.may_be_done()) return {Code::invalid_state};
+    order.given_up = true;
+    RefundId refund_id;
+    RECHARGE_CHECK(refund_id.assign("recharge-failed"));
+    return begin_refund(c.order_id, order, refund_id, order.amount, true, Code::recharge_failed);
   }
 
   template <class Read>

@@ -29,7 +29,17 @@ constexpr std::array<std::string_view, kMet> kMetNames = {"power losses",
                                                           "payments found by asking",
                                                           "events",
                                                           "events told again",
-                                                          "dropped segments"};
+                                                          "dropped segments",
+                                                          "supplier calls",
+                                                          "lost supplier calls",
+                                                          "supplier calls never sent",
+                                                          "late results",
+                                                          "late arrivals",
+                                                          "recharges found by querying",
+                                                          "other suppliers asked",
+                                                          "recharges past their deadline",
+                                                          "ends after a supplier's call",
+                                                          "refunds asked for again"};
 
 constexpr std::array<std::string_view, std::variant_size_v<Command>> kCommandNames = {
     "place",       "pay",           "callback",        "close",         "expire",
@@ -85,8 +95,6 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(OutcomeCode::dam
     "ledger_unbalanced",
     "damaged"};
 
-const std::size_t kFirstSupplierCommand = Command(BeginAttempt()).index();
-const std::size_t kLastSupplierCommand = Command(FailRecharge()).index();
 const std::size_t kListGatewayWork = Command(ListGatewayWork()).index();
 
 template <class Counts>
@@ -105,6 +113,7 @@ void append(std::string& text, std::string_view title, const Counts& counts, Nam
   text.append("\n");
 }
 
+std::string_view attempt_name(std::size_t i) { return to_text(static_cast<AttemptState>(i)); }
 std::string_view exception_name(std::size_t i) { return to_text(static_cast<ExceptionKind>(i)); }
 
 }  // namespace
@@ -118,6 +127,7 @@ void Coverage::add(const Coverage& other) {
   add_to(commands, other.commands);
   add_to(outcomes, other.outcomes);
   add_to(exceptions, other.exceptions);
+  add_to(attempts, other.attempts);
 }
 
 std::string Coverage::to_text() const {
@@ -126,6 +136,7 @@ std::string Coverage::to_text() const {
   append(text, "commands", commands, [](std::size_t i) { return kCommandNames[i]; });
   append(text, "outcomes", outcomes, [](std::size_t i) { return kOutcomeNames[i]; });
   append(text, "exceptions", exceptions, exception_name);
+  append(text, "attempts", attempts, attempt_name);
   return text;
 }
 
@@ -134,12 +145,14 @@ std::string Coverage::missing() const {
     if (met[i] == 0) return std::string(kMetNames[i]);
   }
   for (std::size_t i = 0; i < commands.size(); ++i) {
-    if (i >= kFirstSupplierCommand && i <= kLastSupplierCommand) continue;  // no supplier is called here
     if (i == kListGatewayWork) continue;
     if (commands[i] == 0) return std::string(kCommandNames[i]);
   }
   for (std::size_t i = 0; i < exceptions.size(); ++i) {
     if (exceptions[i] == 0) return std::string(exception_name(i));
+  }
+  for (std::size_t i = 1; i < attempts.size(); ++i) {
+    if (attempts[i] == 0) return "an attempt that " + std::string(attempt_name(i));
   }
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     // The server drains, watches the ledger and tells what a gateway answered to a payer, and a damaged
@@ -147,8 +160,7 @@ std::string Coverage::missing() const {
     const auto code = static_cast<OutcomeCode>(i);
     if (code == OutcomeCode::draining || code == OutcomeCode::ledger_unbalanced ||
         code == OutcomeCode::damaged || code == OutcomeCode::payment_refused ||
-        code == OutcomeCode::gateway_unavailable || code == OutcomeCode::attempt_not_found ||
-        (code >= OutcomeCode::payment_held && code <= OutcomeCode::recharge_failed))
+        code == OutcomeCode::gateway_unavailable)
       continue;
     if (outcomes[i] == 0) return std::string(kOutcomeNames[i]);
   }

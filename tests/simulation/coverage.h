@@ -39,8 +39,18 @@ enum class Met : std::uint8_t {
   events,
   told_again,
   dropped_segments,
+  supplier_calls,
+  lost_supplier_calls,  // or their answers
+  never_sent,
+  late_results,    // of suppliers
+  late_arrivals,   // of requests that were taken for lost
+  found_querying,  // recharges whose answer was lost
+  other_suppliers,
+  past_deadlines,
+  ends_after_calls,  // before anything of it was recorded
+  refused_again,     // refunds after one that the gateway refused
 };
-constexpr std::size_t kMet = 27;
+constexpr std::size_t kMet = 37;
 
 std::string_view name_of(const Command& command) noexcept;
 std::string_view name_of(OutcomeCode code) noexcept;
@@ -51,6 +61,7 @@ struct Coverage {
   std::array<std::uint64_t, std::variant_size_v<Command>> commands{};
   std::array<std::uint64_t, static_cast<std::size_t>(OutcomeCode::damaged) + 1> outcomes{};
   std::array<std::uint64_t, kExceptionKinds> exceptions{};  // by what was answered
+  std::array<std::uint64_t, static_cast<std::size_t>(kLastAttemptState) + 1> attempts{};  // by how they ended
 
   void count(Met what, std::uint64_t times = 1) { met[static_cast<std::size_t>(what)] += times; }
   std::uint64_t of(Met what) const { return met[static_cast<std::size_t>(what)]; }

@@ -19,6 +19,8 @@ std::string text_of(const Event& event) {
     text.append(" ").append(std::to_string(entry->amount.minor_units()));
   if (const auto* kept = std::get_if<PaymentException>(&event.detail))
     text.append(" ").append(kept->id.to_text()).append(" ").append(to_text(kept->kind));
+  if (const auto* attempt = std::get_if<RechargeAttempt>(&event.detail))
+    text.append(" ").append(request_id_of(attempt->order_id, attempt->number).view());
   return text;
 }
 
@@ -51,6 +53,9 @@ void EventLog::count(const testing::OrderModel& model, Time now) {
   for (const auto& [key, payment] : model.payments) happened_.open_exceptions += payment.open ? 1 : 0;
   for (const auto& [id, expected] : model.orders) {
     happened_.refunds += expected.refunds.size();
+    happened_.given_up += expected.given_up ? 1 : 0;
+    for (const auto& attempt : expected.attempts)
+      happened_.requested += expected.by_workers ? 1 + attempt.calls : 0;
     for (const auto& [refund_id, refund] : expected.refunds)
       happened_.refunds_succeeded += refund.second == RefundStatus::succeeded ? 1 : 0;
     const auto found = orders_.find(id);
@@ -78,6 +83,8 @@ std::string EventLog::difference() const {
   judged.require(of(EventType::refund_succeeded), happened_.refunds_succeeded, "refunds that succeeded");
   judged.require(of(EventType::exception_opened) - of(EventType::exception_resolved),
                  happened_.open_exceptions, "open exceptions");
+  judged.require(of(EventType::order_recharge_failed), happened_.given_up, "recharges given up");
+  judged.require(of(EventType::recharge_requested), happened_.requested, "requests of recharges");
   return judged.difference_;
 }
 

@@ -39,6 +39,8 @@ class EventLog {
     std::size_t refunds = 0;
     std::size_t refunds_succeeded = 0;
     std::size_t open_exceptions = 0;
+    std::size_t given_up = 0;
+    std::size_t requested = 0;  // of workers
   };
   Happened happened_;
   std::string difference_;

@@ -52,7 +52,7 @@ void History::take_place(std::uint32_t event) {
   Draws draws(plan_.seed, event);
   workload_.pass(draws.up_to(50));
   if (event % 5 < 3) {
-    client_event(draws);
+    workload_.has_suppliers() && draws.one_in(3) ? supplier_event(draws) : client_event(draws);
     if (fills_segments_ && draws.one_in(2))
       receive(gateways_.sign(workload_.filler(), workload_.now().ms / 1000), false);
   } else {
@@ -204,6 +204,8 @@ void History::finish() {
   if (!violation_.empty()) return;
   if (!replies_.empty()) return violate("a reply is never delivered");
   check_gateway();
+  check_suppliers(true);
+  if (!violation_.empty()) return;
   if (auto different = oracle_.difference(shards(), workload_.now()); !different.empty())
     return violate("in the end: " + different);
   if (const auto done = server_->checkpoint(); !done)

@@ -4,6 +4,7 @@
 // sentence; empty: every promise was kept.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -15,6 +16,7 @@
 #include "tests/simulation/oracle.h"
 #include "tests/simulation/simulated_server.h"
 #include "tests/simulation/subscriber.h"
+#include "tests/simulation/suppliers.h"
 #include "tests/simulation/workload.h"
 #include "tests/storage/watched_books.h"
 
@@ -80,6 +82,22 @@ class History {
   void finish_gateway_work();
   void check_gateway();
 
+  // The suppliers that are asked (history_suppliers.cc).
+  struct Asked;
+  void supplier_event(Draws& draws);
+  void look_after_recharge(Draws& draws, bool calm);
+  void begin_attempt(Asked& asked, Draws& draws, bool calm);
+  void go_on_with(Asked& asked, Draws& draws, bool calm);
+  void look_after_given_up(const Asked& asked);
+  std::vector<SupplierChoice> choices(Draws& draws, bool calm);
+  void ask(Asked& asked, bool itself, Draws& draws, bool calm);
+  SupplierAnswerKind answer_to(const Asked& asked, bool itself, Draws& draws, bool calm);
+  void ask_workers(const Asked& asked, Draws& draws, bool calm);
+  void end_attempt(const OrderId& order_id, std::uint16_t number, AttemptState state);
+  void deliver_result(Draws& draws);
+  void deliver_all_results();
+  void check_suppliers(bool in_the_end);
+
   // Whoever is told of events (history_events.cc).
   void follow_events(unsigned events, bool save);
   void drop_segments();
@@ -126,6 +144,9 @@ class History {
   Outcome outcome_;
   SimulatedServer::Executed executed_;   // what outcome_ waits for
   std::set<GatewayWorkKey> known_work_;  // of this life
+  Suppliers suppliers_;
+  std::vector<EndAttempt> results_;          // of suppliers, that arrive late, and perhaps twice
+  std::map<OrderId, std::uint16_t> unsent_;  // attempts begun in this life of which nothing has left
   bool has_subscriber_ = false;
   std::unique_ptr<Subscriber> subscriber_;  // of this life
   EventLog events_;

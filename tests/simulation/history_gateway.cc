@@ -10,7 +10,7 @@ using Trade = PaymentGateway::Trade;
 using RefundState = PaymentGateway::RefundState;
 
 constexpr unsigned kGroupsWaitedFor = 3;
-constexpr unsigned kRounds = 20;  // until all work is ended, where no answer is lost
+constexpr unsigned kRounds = 40;  // until all work is ended, where no answer is lost
 
 // Both are what the server makes a refund's number of.
 std::string number_of(const GatewayWork& work) {
@@ -72,6 +72,7 @@ void History::look_after_gateway(Draws& draws, bool calm) {
     return;
   }
   const auto work = std::get<GatewayWorkAndOrder>(outcome_.shown).work;
+  if (key.kind == GatewayWorkKind::recharge) return look_after_recharge(draws, calm);
   if (key.kind == GatewayWorkKind::payment) return look_after_payment(work, draws, calm);
   look_after_refund(work, draws, calm);
 }
@@ -79,7 +80,7 @@ void History::look_after_gateway(Draws& draws, bool calm) {
 void History::look_after_payment(const GatewayWork& work, Draws& draws, bool calm) {
   const Order order = *std::get<GatewayWorkAndOrder>(outcome_.shown).order;
   const EndPayment end{order.id, work.key.method};
-  if (is_credited(order.status)) return execute(end);
+  if (order.is_paid_for()) return execute(end);
   if (is_lost(draws, calm)) return;
   auto& gateway = workload_.gateway();
   if (gateway.trade(order.id) == Trade::paid) {
@@ -87,9 +88,9 @@ void History::look_after_payment(const GatewayWork& work, Draws& draws, bool cal
     note("the gateway says that it is paid: ", payment.transaction_id);
     coverage_.count(Met::found_asking, payment.unreported ? 1 : 0);
     execute(workload_.report_of_answer(order.id, payment));
-    const bool told = outcome_.code == OutcomeCode::recharge_succeeded ||
-                      outcome_.code == OutcomeCode::already_processed ||
-                      outcome_.code == OutcomeCode::kept_for_review;
+    const bool told =
+        outcome_.code == OutcomeCode::recharge_succeeded || outcome_.code == OutcomeCode::payment_held ||
+        outcome_.code == OutcomeCode::already_processed || outcome_.code == OutcomeCode::kept_for_review;
     return told ? execute(end) : void();
   }
   if (awaits_payment(order.status)) {
@@ -122,9 +123,11 @@ void History::look_after_refund(const GatewayWork& work, Draws& draws, bool calm
 
 // Nothing is lost any more, and no order waits for its payment: whatever is open comes to an end.
 void History::finish_gateway_work() {
+  suppliers_.arrive();
   workload_.pass(testing::kExpireAfterMs + 1);
   for (unsigned round = 0; round == 0 || !known_work_.empty(); ++round) {
     if (round == kRounds) return violate("work at the gateway does not end");
+    deliver_all_results();
     for (std::size_t left = known_work_.size() + 1; left > 0 && violation_.empty(); --left) {
       look_after_gateway(draws_, true);
       server_->step();

@@ -36,6 +36,7 @@ void History::end_life(End how) {
   replies_.clear();
   subscriber_.reset();
   known_work_.clear();
+  unsent_.clear();
   server_.reset();
   meanwhile_ = nullptr;
   // Sometimes the next life ends before it has begun.
@@ -103,6 +104,7 @@ bool History::start_server() {
   coverage_.count(Met::lost_commands, verdict.lost);
   if (verdict.damaged) violate("after a restart a record is damaged");
   if (!verdict.violation.empty()) violate("after a restart: " + verdict.violation);
+  if (violation_.empty()) check_suppliers(false);
   if (has_subscriber_) {
     subscriber_ = std::make_unique<Subscriber>(
         *disk_, [this] { return server_->durable_position(); }, [this] { return workload_.now().ms; });

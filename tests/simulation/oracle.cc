@@ -1,5 +1,7 @@
 #include "tests/simulation/oracle.h"
 
+#include <algorithm>
+
 #include "tests/simulation/simulated_server.h"
 
 namespace recharge::simulation {
@@ -67,7 +69,9 @@ class Comparison {
     require(order->transaction_id.view() == entry.transaction, text("transaction"));
     require(order->gateway.view() == entry.gateway, text("gateway"));
     require(order->refunded.minor_units() == entry.refunded, text("sum of refunds"));
-    if (is_credited(order->status)) {
+    require((order->fulfilment != Fulfilment::wallet) == entry.by_supplier, text("fulfilment"));
+    if (entry.by_supplier) attempts(id, entry);
+    if (order->is_paid_for()) {
       const auto refunds = records_.refunds_of(id);
       damaged |= !refunds.has_value();
       require(refunds && refunds->size() == entry.refunds.size(), text("number of refunds"));
@@ -78,6 +82,24 @@ class Comparison {
                   refund->status == expected.second,
               text("refund"));
     }
+  }
+
+  // Each attempt that ever was, and no other.
+  void attempts(const OrderId& id, const OrderModel::Entry& entry) {
+    const auto asked = records_.attempts_of(id);
+    damaged |= !asked.has_value();
+    const bool same = asked && asked->size() == entry.attempts.size() &&
+                      std::equal(asked->begin(), asked->end(), entry.attempts.begin(),
+                                 [](const RechargeAttempt& a, const OrderModel::Attempt& b) {
+                                   return a.supplier == b.supplier && a.state == b.state &&
+                                          a.calls == b.calls && a.reference.view() == b.reference &&
+                                          a.reason.view() == b.reason;
+                                 });
+    require(same, [&] { return "order " + id.to_text() + " has other attempts to recharge"; });
+    if (!entry.is_held()) return;
+    const auto* work = found(records_.gateway_work(GatewayWorkKey::of_recharge(id)));
+    require(work != nullptr && work->attempts == entry.attempts.size() && work->failed == entry.given_up,
+            [&] { return "the recharge of order " + id.to_text() + " stands elsewhere"; });
   }
 
   void work(const GatewayWorkKey& key, const OrderModel::Work& expected) {
@@ -133,6 +155,10 @@ class Comparison {
             [] { return "the sum in suspense is another"; });
     require(of(LedgerAccountKind::in_transit) == model_.in_transit(),
             [] { return "the sum in transit is another"; });
+    require(of(LedgerAccountKind::fulfilment) == model_.held(),
+            [] { return "the sum held for suppliers is another"; });
+    require(of(LedgerAccountKind::supplied) == model_.supplied(),
+            [] { return "the sum that suppliers recharged is another"; });
     require(of(LedgerAccountKind::spending) == model_.spent(), [] { return "the sum of debits is another"; });
     std::size_t orders = 0;
     for (const auto count : totals.orders) orders += count;
@@ -173,6 +199,12 @@ std::optional<GatewayWorkKey> started_payment_of(const Command& command) {
       command);
 }
 
+// Of an attempt to recharge: the order is told of its first and its success alone.
+bool is_of_attempt(const Command& command) {
+  return std::holds_alternative<BeginAttempt>(command) || std::holds_alternative<NoteAttempt>(command) ||
+         std::holds_alternative<EndAttempt>(command);
+}
+
 }  // namespace
 
 Oracle::Oracle() : map_(shard_map()), shards_(kShards) {}
@@ -184,13 +216,18 @@ ModelReply Oracle::execute(const Command& command, Time now) {
   const auto* account = account_of(command, order_id == nullptr ? nullptr : order(*order_id));
   const auto balance = account == nullptr ? 0 : balance_of(*account);
   const auto work = started_payment_of(command);
+  const bool of_attempt = is_of_attempt(command);
+  const auto status = of_attempt && order(*order_id) != nullptr ? order(*order_id)->status : OrderStatus();
   const auto gateway = work && order(*order_id) != nullptr ? order(*order_id)->gateway : std::string();
   const auto reply = shard.live.execute(command, now.ms);
   shard.sent.push_back({command, now});
   if (shard.live.changed()) {  // an expiry needs no proof: the time is enough
     shown_ = {index, shard.sent.size()};
     if (work) shard.works_changed[*work] = shown_.commands;
-    const bool order_changed = order_id != nullptr && (!work || order(*order_id)->gateway != gateway);
+    if (order_id != nullptr && (of_attempt || reply.code == OutcomeCode::payment_held))
+      shard.works_changed[GatewayWorkKey::of_recharge(*order_id)] = shown_.commands;
+    const bool order_changed = order_id != nullptr && (!work || order(*order_id)->gateway != gateway) &&
+                               (!of_attempt || order(*order_id)->status != status);
     if (order_changed) shard.orders_changed[*order_id] = shown_.commands;
     if (account != nullptr && balance_of(*account) != balance)
       shard.balances_changed[*account] = shown_.commands;

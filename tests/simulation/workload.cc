@@ -27,6 +27,7 @@ Workload::Workload(std::uint64_t seed) : commands_(1, shard_map()) {
     *policy = static_cast<PaymentPolicy>(draws.below(3));
   if (draws.one_in(3)) limits_.max_pending = 1 + static_cast<std::uint32_t>(draws.below(3));
   if (draws.one_in(3)) limits_.max_amount_a_day = cents(5'000 + draws.up_to(30'000));
+  if (draws.one_in(3)) fulfilment_ = draws.one_in(4) ? Fulfilment::amqp : Fulfilment::http;
 }
 
 std::string Workload::account(Draws& draws) const { return "user-" + std::to_string(draws.below(kAccounts)); }
@@ -233,6 +234,7 @@ ReportPayment Workload::report(const NativeCallback& callback, Callback sent) {
 
 void Workload::complete(ReportPayment& report) {
   report.policies = policies_;
+  report.fulfilment = fulfilment_;
   report.evidence_digest = digest_of(report.evidence);
   exceptions_.push_back(report.exception_id);
 }

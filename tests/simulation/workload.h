@@ -37,6 +37,11 @@ class Workload {
   // As the server makes it of the gateway's answer to a question.
   ReportPayment report_of_answer(const OrderId& order, const Payment& payment);
   PaymentGateway& gateway() { return gateway_; }
+  // Who recharges the orders that are paid in this history.
+  Fulfilment fulfilment() const { return fulfilment_; }
+  bool has_suppliers() const { return fulfilment_ != Fulfilment::wallet; }
+  // One that was placed; none was: nil.
+  OrderId any_order(Draws& draws) const { return placed_.empty() ? OrderId() : placed(draws).id; }
 
   const std::deque<Payment>& payments() const { return payments_; }
   const std::deque<Callback>& sent() const { return sent_; }  // the verified ones
@@ -58,6 +63,7 @@ class Workload {
   PaymentPolicies policies_;
   AccountLimits limits_;
   bool long_remarks_ = false;
+  Fulfilment fulfilment_ = Fulfilment::wallet;
   std::vector<Placed> placed_;
   std::deque<Payment> payments_;
   std::deque<Callback> sent_;
