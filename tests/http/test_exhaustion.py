@@ -76,7 +76,7 @@ def attack(server):
         open_files = len(os.listdir(f"/proc/{server.process.pid}/fd"))
         print(f"{share:.3f} of a core with {open_files} descriptors in use")
         assert share < BUSY
-        fill_segment(apis[0])
+        fill_segment(server, apis[0])
         refilled = time.monotonic()
         for api, order_id in zip(apis, orders):
             api._used = time.monotonic()  # the connection that it has, however long it rested
@@ -100,13 +100,19 @@ def attack(server):
     return open_files
 
 
-def fill_segment(api, megabytes=10):
-    """More than the 8 MiB of a segment, so that another is needed while no descriptor is left."""
+def is_in_use(segment):
+    with open(segment, "rb") as file:
+        return file.read(512).strip(b"\0") != b""
+
+
+def fill_segment(server, api):
+    """Until the journal is in the segment behind, the last one that was made while there were descriptors."""
     connection = api._connection.sock
+    first, *behind = sorted((server.data_dir / "journal").glob("*.journal"))
+    assert is_in_use(first) and len(behind) == 1 and not is_in_use(behind[0])
     order = request_bytes("POST", "/api/place_order", json.dumps({"account": new_account(), "amount": 1, "subject": "x" * 120}).encode())
     api._used = time.monotonic()
-    wanted = megabytes * 1024 * 1024 // 420
-    for _ in range(wanted // 200):
+    while not is_in_use(behind[0]):
         connection.sendall(order * 200)
         received = b""
         while received.count(b"HTTP/1.1 ") < 200 or not received.endswith(b"}"):
