@@ -60,6 +60,7 @@ struct Applier {
   void operator()(const DebitRecorded& fact) noexcept { sink.put(fact.debit); }
   void operator()(const GatewayWorkChanged& fact) noexcept { sink.put(fact.work); }
   void operator()(const AttemptRecorded& fact) noexcept { sink.put(fact.attempt); }
+  void operator()(const NotifyAddressKept& fact) noexcept { sink.put(fact.address); }
 
  private:
   void set_balance(const LedgerAccount& account, Money balance, const Transfer& transfer) noexcept {

@@ -12,6 +12,7 @@
 #include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
+#include "core/notify_url.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
 #include "core/recharge_attempt.h"
@@ -46,6 +47,7 @@ struct PlaceOrder {
   Digest request_body{};           // set with the key
   std::int64_t idempotency_retention_ms = 0;
   AccountLimits limits = {};
+  std::string_view notify_url = {};  // at most NotifyUrl::kCapacity bytes; empty: nobody is told by itself
 };
 
 // The simulated gateway's payment: approves or declines at once.

@@ -90,7 +90,13 @@ class Teller {
     return event;
   }
 
-  void tell(const OrderPlaced& fact) { add(EventType::order_placed, fact.order.account).order = fact.order; }
+  void tell(const OrderPlaced& fact) {
+    Event& event = add(EventType::order_placed, fact.order.account);
+    event.order = fact.order;
+    for (std::size_t i = at_ + 1; i < facts_.size(); ++i) {
+      if (const auto* kept = std::get_if<NotifyAddressKept>(&facts_[i])) event.detail = kept->address;
+    }
+  }
 
   void tell(const OrderChanged& fact) {
     const auto type = type_of(fact.event);
@@ -131,7 +137,7 @@ class Teller {
     auto order = fact.attempt.is_open() ? order_after(fact.attempt.order_id) : std::nullopt;
     if (!order || order->fulfilment != Fulfilment::amqp) return;
     Event& event = add(EventType::recharge_requested, order->account);
-    event.order = std::move(order);
+    event.order = order;
     event.detail = fact.attempt;
   }
 
@@ -211,6 +217,12 @@ void events_of(const JournalRecord& record, EventId place, Events& events) {
   RECHARGE_CHECK(events.size() + record.facts.size() <= events.capacity());
   Teller teller(record, place, events);
   for (std::size_t i = 0; i < record.facts.size(); ++i) teller.tell(i);
+}
+
+OrderId order_of(const Event& event) noexcept {
+  if (event.order) return event.order->id;
+  const auto* exception = std::get_if<PaymentException>(&event.detail);
+  return exception == nullptr ? OrderId() : exception->order_id;
 }
 
 std::string ordering_key(const Event& event) {

@@ -59,13 +59,17 @@ struct Event {
   Time time;
   Account account;             // empty: of a payment for an unknown order
   std::optional<Order> order;  // as it was then, without its evidence
-  std::variant<std::monostate, Refund, Transfer, PaymentException, RechargeAttempt> detail;  // by the type
+  std::variant<std::monostate, Refund, Transfer, PaymentException, RechargeAttempt, NotifyAddress>
+      detail;  // by the type; of an order that is placed: where its own address is, if it has one
 };
 using Events = boost::container::static_vector<Event, kMaxFacts>;
 
 // Appends the events of a record that lies at `place` (whose fact is not looked at), in the order of its
 // facts.
 void events_of(const JournalRecord& record, EventId place, Events& events);
+
+// Whose event it is; nil: of no order, or of one that nobody knows.
+OrderId order_of(const Event& event) noexcept;
 
 // What keeps its order: the order's id, or else the exception's or the account. Events of the same key are
 // told one after the other.

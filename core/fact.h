@@ -10,6 +10,7 @@
 #include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
+#include "core/notify_url.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
 #include "core/recharge_attempt.h"
@@ -119,9 +120,15 @@ struct AttemptRecorded {
   RechargeAttempt attempt;
 };
 
+// Of the order that the same record places.
+struct NotifyAddressKept {
+  NotifyAddress address;
+};
+
 // The index is stored in the journal and never changes.
-using Fact = std::variant<OrderPlaced, OrderChanged, TransferPosted, ExceptionOpened, ExceptionResolved,
-                          RefundRecorded, DebitRecorded, GatewayWorkChanged, AttemptRecorded>;
+using Fact =
+    std::variant<OrderPlaced, OrderChanged, TransferPosted, ExceptionOpened, ExceptionResolved,
+                 RefundRecorded, DebitRecorded, GatewayWorkChanged, AttemptRecorded, NotifyAddressKept>;
 
 // The most that one command can change: an expiry, two exceptions booked back, a credit.
 constexpr std::size_t kMaxFacts = 12;

@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <type_traits>
 
 namespace recharge {
 
 template <std::size_t Capacity, class Tag>
 class FixedText {
-  static_assert(Capacity > 0 && Capacity <= 255);
+  static_assert(Capacity > 0 && Capacity <= 65535);
+  using Size = std::conditional_t<Capacity <= 255, std::uint8_t, std::uint16_t>;
 
  public:
   static constexpr std::size_t kCapacity = Capacity;
@@ -24,7 +26,7 @@ class FixedText {
   [[nodiscard]] bool assign(std::string_view text) noexcept {
     if (text.size() > Capacity) return false;
     if (!text.empty()) std::memcpy(data_.data(), text.data(), text.size());
-    size_ = static_cast<std::uint8_t>(text.size());
+    size_ = static_cast<Size>(text.size());
     return true;
   }
 
@@ -39,7 +41,7 @@ class FixedText {
 
  private:
   std::array<char, Capacity> data_{};
-  std::uint8_t size_ = 0;
+  Size size_ = 0;
 };
 
 }  // namespace recharge

@@ -1,5 +1,7 @@
 #include "core/journal_record.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "core/record_fields.h"
 
@@ -89,10 +91,17 @@ void fields(A& archive, T& command) noexcept {
   if constexpr (A::kReads) command.evidence_digest = digest_of(command.evidence);
 }
 
-// Since version 3.
+// Since later versions than the first.
 template <class A, Is<ReportPayment> T>
-void later_fields(A& archive, T& command) noexcept {
-  enumerated(archive, command.fulfilment, kLastFulfilment);
+void later_fields(A& archive, T& command, std::uint8_t version) noexcept {
+  if (version >= kSupplierRecordVersion) enumerated(archive, command.fulfilment, kLastFulfilment);
+}
+
+template <class A, Is<PlaceOrder> T>
+void later_fields(A& archive, T& command, std::uint8_t version) noexcept {
+  if (version < kRecordVersion) return;
+  field(archive, command.notify_url);
+  if (command.notify_url.size() > NotifyUrl::kCapacity) archive.fail();
 }
 
 template <class A, Is<BeginAttempt> T>
@@ -201,6 +210,7 @@ struct Known {
   TransactionId transaction_id;
   GatewayName gateway;
   const ReportPayment* payment = nullptr;
+  std::string_view notify_url;
   Time now;
   std::uint8_t version = kRecordVersion;
 };
@@ -272,7 +282,7 @@ void fact_fields(A& archive, T& fact, const Known& known) noexcept {
   } else {
     whole_fields(archive, fact, known);
   }
-  if (known.version >= kRecordVersion) enumerated(archive, fact.fulfilment, kLastFulfilment);
+  if (known.version >= kSupplierRecordVersion) enumerated(archive, fact.fulfilment, kLastFulfilment);
   if constexpr (A::kReads) {
     fact.whole = known.version != kFirstRecordVersion;
     if ((fact.fields & kEvidenceFields) == 0) return;
@@ -347,6 +357,20 @@ void fact_fields(A& archive, T& fact, const Known&) noexcept {
   fields(archive, fact.attempt);
 }
 
+template <class A, Is<NotifyAddressKept> T>
+void fact_fields(A& archive, T& fact, const Known& known) noexcept {
+  field_known(archive, fact.address.order_id, known.order_id);
+  bool same = false;  // as field_known, but the command has a view
+  if constexpr (!A::kReads) same = fact.address.url.view() == known.notify_url;
+  field(archive, same);
+  if (!same) {
+    field(archive, fact.address.url);
+  } else if constexpr (A::kReads) {
+    if (!fact.address.url.assign(known.notify_url)) archive.fail();
+  }
+  if (fact.address.url.empty()) archive.fail();  // never written so
+}
+
 bool is_of_supplier(const OrderChanged& fact) noexcept {
   return fact.fulfilment != Fulfilment::wallet || fact.from == OrderStatus::recharging ||
          fact.status == OrderStatus::recharging || fact.event > OrderEvent::payment_started;
@@ -374,6 +398,7 @@ Known known_of(const Command& command, Time now, std::uint8_t version) noexcept 
         if constexpr (requires { c.order_id; }) known.order_id = c.order_id;
         if constexpr (requires { c.transaction_id; }) known.transaction_id = c.transaction_id;
         if constexpr (requires { c.gateway; }) known.gateway = c.gateway;
+        if constexpr (requires { c.notify_url; }) known.notify_url = c.notify_url;
       },
       command);
   known.payment = std::get_if<ReportPayment>(&command);
@@ -410,18 +435,23 @@ std::size_t max_record_bytes(const Command& command) noexcept {
   std::size_t size = kMaxCommandBytes + kMaxFacts * kMaxFactBytes;
   if (const auto* payment = std::get_if<ReportPayment>(&command)) {
     size += payment->evidence.size() + payment->evidence_headers.size();
+  } else if (const auto* placing = std::get_if<PlaceOrder>(&command)) {
+    size += placing->notify_url.size();
   }
   return size;
 }
 
 std::uint8_t record_version(const Command& command, const Facts& facts) noexcept {
+  const auto* placing = std::get_if<PlaceOrder>(&command);
+  if (placing != nullptr && !placing->notify_url.empty()) return kRecordVersion;
   const auto* payment = std::get_if<ReportPayment>(&command);
-  if (payment != nullptr && payment->fulfilment != Fulfilment::wallet) return kRecordVersion;
-  if (command.index() >= kWalletCommands) return kRecordVersion;
+  bool by_supplier =
+      (payment != nullptr && payment->fulfilment != Fulfilment::wallet) || command.index() >= kWalletCommands;
   for (const auto& fact : facts) {
-    if (std::visit([](const auto& f) { return is_of_supplier(f); }, fact)) return kRecordVersion;
+    if (std::holds_alternative<NotifyAddressKept>(fact)) return kRecordVersion;
+    by_supplier = by_supplier || std::visit([](const auto& f) { return is_of_supplier(f); }, fact);
   }
-  return kWalletRecordVersion;
+  return by_supplier ? kSupplierRecordVersion : kWalletRecordVersion;
 }
 
 Result<std::size_t> encode_record(const Command& command, const Facts& facts, Circumstances circumstances,
@@ -436,9 +466,7 @@ Result<std::size_t> encode_record(const Command& command, const Facts& facts, Ci
       [&](const auto& c) {
         if constexpr (requires { fields(writer, c); }) {
           fields(writer, c);
-          if constexpr (requires { later_fields(writer, c); }) {
-            if (version >= kRecordVersion) later_fields(writer, c);
-          }
+          if constexpr (requires { later_fields(writer, c, version); }) later_fields(writer, c, version);
         } else {
           writer.fail();  // reads are not journaled
         }
@@ -464,8 +492,8 @@ Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& reco
   field(reader, record.circumstances.now);
   const bool known_kind = read_alternative(kind, kChangeCommands, record.command, [&](auto& command) {
     if constexpr (requires { fields(reader, command); }) fields(reader, command);
-    if constexpr (requires { later_fields(reader, command); }) {
-      if (version >= kRecordVersion) later_fields(reader, command);
+    if constexpr (requires { later_fields(reader, command, version); }) {
+      later_fields(reader, command, version);
     }
   });
   if (!known_kind || !reader.ok()) return Errc::damaged;
@@ -482,8 +510,8 @@ Result<void> decode_record(std::span<const std::byte> bytes, JournalRecord& reco
     }
   }
   if (!reader.at_end()) return Errc::damaged;
-  if ((version == kRecordVersion) != (record_version(record.command, record.facts) == kRecordVersion))
-    return Errc::damaged;  // never written so
+  const auto written_as = record_version(record.command, record.facts);
+  if (std::max(version, kWalletRecordVersion) != written_as) return Errc::damaged;  // never written so
   restore_exception_id(record);
   return {};
 }

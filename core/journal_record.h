@@ -14,9 +14,10 @@
 namespace recharge {
 
 // The first byte of every record. Decoders of every released version stay.
-// Version 2 shows changed orders and resolved exceptions whole. Version 3 knows recharges by suppliers; what
-// has nothing to do with them is written in version 2.
-constexpr std::uint8_t kRecordVersion = 3;
+// Version 2 shows changed orders and resolved exceptions whole. Version 3 knows recharges by suppliers,
+// version 4 addresses to be told of an order; what has nothing to do with them is written in version 2.
+constexpr std::uint8_t kRecordVersion = 4;
+constexpr std::uint8_t kSupplierRecordVersion = 3;
 constexpr std::uint8_t kWalletRecordVersion = 2;
 constexpr std::uint8_t kFirstRecordVersion = 1;
 

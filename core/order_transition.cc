@@ -42,6 +42,11 @@ void Decider::operator()(const PlaceOrder& command) {
   fact.pending_after = totals_.orders[static_cast<std::size_t>(OrderStatus::pending)] + 1;
   order_ = fact.order;
   facts_.emplace_back(fact);
+  if (!command.notify_url.empty()) {
+    NotifyAddress address{command.order_id, {}};
+    RECHARGE_CHECK(address.url.assign(command.notify_url));
+    facts_.emplace_back(NotifyAddressKept{address});
+  }
   show_order(OutcomeCode::order_placed);
 }
 

@@ -6,6 +6,7 @@
 #include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
+#include "core/notify_url.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
 #include "core/recharge_attempt.h"
@@ -106,6 +107,14 @@ void fields(A& archive, T& attempt) noexcept {
   field(archive, attempt.ended_at);
   field(archive, attempt.reference);
   field(archive, attempt.reason);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, NotifyAddress>
+void fields(A& archive, T& address) noexcept {
+  field(archive, address.order_id);
+  field(archive, address.url);
+  if (address.url.empty()) archive.fail();  // never written so
 }
 
 template <class A, class T>

@@ -12,6 +12,7 @@
 #include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
+#include "core/notify_url.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
 #include "core/recharge_attempt.h"
@@ -54,6 +55,7 @@ class RecordSink {
   virtual void put(const IdempotencyRecord& record) noexcept = 0;
   virtual void put(const GatewayWork& work) noexcept = 0;  // ended: there is none from now on
   virtual void put(const RechargeAttempt& attempt) noexcept = 0;
+  virtual void put(const NotifyAddress& address) noexcept = 0;
 };
 
 // What an account has placed lately, as far as its limits ask for it.

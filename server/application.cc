@@ -95,12 +95,15 @@ void forget_texts(Settings& settings) {
   for (GatewaySettings& gateway : settings.gateways) forget(gateway.secrets);
 }
 
-// Of each webhook. Throws SettingsError.
+// Of each webhook, and of the hosts that orders' own addresses may be at. Throws SettingsError.
 std::map<std::string, std::shared_ptr<const WebhookSigner>> load_signers(const Settings& settings) {
   std::map<std::string, std::shared_ptr<const WebhookSigner>> signers;
   for (const WebhookSettings& webhook : settings.webhooks) {
     signers[webhook.name] = std::make_shared<const WebhookSigner>(webhook.secret);
   }
+  if (settings.notify.allowed_hosts.empty()) return signers;
+  const auto of_orders = std::make_shared<const WebhookSigner>(settings.notify.secret);
+  for (const WebhookSettings& endpoint : endpoints_of(settings.notify)) signers[endpoint.name] = of_orders;
   return signers;
 }
 
@@ -210,16 +213,19 @@ void Application::open_subscribers() {
   if (settings_.amqp) {
     amqp_ = std::make_unique<AmqpPublisher>(*settings_.amqp, opened_.events, opened_.cursors);
   }
-  if (settings_.webhooks.empty()) return;
+  if (settings_.webhooks.empty() && settings_.notify.allowed_hosts.empty()) return;
   auto store = DeliveryStore::open(settings_.store.data_dir.string() + "/deliveries");
   if (!store) throw StoreError(store.error().to_text());
   webhooks_.store = std::move(*store);
   webhooks_.cursors = opened_.cursors;
   const WebhookSender::Sources sources{opened_.events, opened_.segment_bytes, opened_.cursors,
                                        webhooks_.store.get()};
-  for (const WebhookSettings& webhook : settings_.webhooks) {
-    webhooks_.senders.push_back(std::make_unique<WebhookSender>(
-        webhook, sources, std::make_shared<const WebhookSigner>(webhook.secret)));
+  const auto signers = load_signers(settings_);
+  for (const WebhookSettings& webhook : settings_.webhooks)
+    webhooks_.senders.push_back(std::make_unique<WebhookSender>(webhook, sources, signers.at(webhook.name)));
+  for (const WebhookSettings& endpoint : endpoints_of(settings_.notify)) {
+    webhooks_.senders.push_back(
+        std::make_unique<WebhookSender>(endpoint, sources, signers.at(endpoint.name), opened_.notify_urls()));
   }
   service_.webhooks = &webhooks_;
 }

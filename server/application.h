@@ -12,6 +12,7 @@
 #include "server/settings.h"
 #include "storage/event_reader.h"
 #include "storage/file.h"
+#include "storage/notify_urls.h"
 #include "storage/subscriber_cursors.h"
 
 namespace recharge {
@@ -32,6 +33,7 @@ struct OpenedEngine {
   EventJournal events;                      // of its journal
   std::uint64_t segment_bytes = 0;          // of the journal
   std::shared_ptr<SubscriberCursors> cursors;
+  std::function<std::unique_ptr<NotifyUrls>()> notify_urls;  // of its books, for one subscriber
   std::function<void()> close;  // after the io threads ended: what was acknowledged is on disk
 };
 

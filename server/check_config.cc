@@ -20,6 +20,7 @@ int check_config(const CommandLine& line) {
   const Settings settings = load_settings(line.flags, environment);
   load_token_keys(settings.auth);
   for (const WebhookSettings& webhook : settings.webhooks) WebhookSigner{webhook.secret};
+  if (!settings.notify.allowed_hosts.empty()) WebhookSigner{settings.notify.secret};
   if (const auto tls = load_tls(settings.tls)) {
     const std::string complaint = tls->complaint(::time(nullptr));
     if (!complaint.empty()) std::fprintf(stderr, "recharged: warning: %s\n", log_safe(complaint).c_str());

@@ -127,6 +127,10 @@ OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsig
   result.segment_bytes = settings.store.segment_bytes;
   result.events = {&files, retained_folder(engine->store()).journal,
                    [engine] { return engine->store().journal().durable_position(); }};
+  result.notify_urls = [engine] {
+    Store& store = engine->store();
+    return std::make_unique<NotifyUrls>(store.books(), store.codec(), store.books_file());
+  };
   result.close = [engine, scrubber, retention] {
     retention->stop();
     scrubber->stop();

@@ -55,6 +55,12 @@ Step place_order(const Request& request, std::string_view, HandlerContext& conte
   }
   const auto subject = make_printable<Subject>(fields.text("subject", false));
   if (!subject) fields.fail("subject", "must be at most 128 bytes without control characters");
+  if (fields.has("notify_url")) {
+    operation.evidence = fields.text("notify_url", false);
+    const auto checked = check_notify_url(operation.evidence, context.settings.notify);
+    if (checked.host == nullptr) fields.fail("notify_url", checked.fault);
+    command.notify_url = operation.evidence;
+  }
   if (!fields.ok() || !read_key(request, command, context, reply)) return Step::reply;
   command.subject = *subject;
   command.currency = context.settings.orders.currency;

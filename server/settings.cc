@@ -192,6 +192,7 @@ void read_rest(SettingsReader& reader, Settings& settings) {
   settings.rate_limit = read_rate_limit(reader);
   settings.events = read_events(reader);
   settings.webhooks = read_webhooks(reader);
+  settings.notify = read_notify(reader);
   settings.amqp = read_amqp(reader);
   if (auto file = reader.text("gateway_calls.ca_file")) {
     settings.gateway_ca_file = reader.file_path(*file);

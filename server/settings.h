@@ -20,6 +20,7 @@
 #include "server/fulfilment_settings.h"
 #include "server/limit_settings.h"
 #include "server/net_address.h"
+#include "server/notify_settings.h"
 #include "server/secret_source.h"
 #include "server/tls_settings.h"
 #include "server/webhook_settings.h"
@@ -147,6 +148,7 @@ struct Settings {
   CashierSettings cashier;
   EventSettings events;
   std::vector<WebhookSettings> webhooks;
+  NotifySettings notify;
   std::optional<AmqpSettings> amqp;
   FulfilmentSettings fulfilment;
   std::vector<GatewaySettings> gateways;

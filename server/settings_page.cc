@@ -36,6 +36,22 @@ std::string list(const std::vector<std::string>& texts) {
   return out + "]";
 }
 
+std::string hosts(const std::vector<NotifyHost>& allowed) {
+  std::vector<std::string> texts;
+  for (const NotifyHost& host : allowed) texts.push_back(host.to_text());
+  return list(texts);
+}
+
+std::string waits(const std::vector<std::int64_t>& waits_ms) {
+  std::vector<std::string> texts;
+  for (const std::int64_t ms : waits_ms) {
+    texts.push_back(ms % 3'600'000 == 0 ? number(ms / 3'600'000) + "h"
+                    : ms % 60'000 == 0  ? number(ms / 60'000) + "m"
+                                        : seconds(ms) + "s");
+  }
+  return list(texts);
+}
+
 // What stands for a setting that nobody gave.
 std::map<std::string, std::string> effective(const Settings& s) {
   std::map<std::string, std::string> values{
@@ -87,6 +103,9 @@ std::map<std::string, std::string> effective(const Settings& s) {
       {"fulfilment.retry_most_ms", number(s.fulfilment.retry_most_ms)},
       {"fulfilment.results_queue", toml_text(s.fulfilment.results_queue)},
       {"events.ping_ms", number(s.events.ping_ms)},
+      {"webhook.allowed_hosts", hosts(s.notify.allowed_hosts)},
+      {"webhook.notify_allow_private", flag(s.notify.allow_private)},
+      {"webhook.notify_retries", waits(s.notify.retries_ms)},
       {"log.level", toml_text(s.log.level)},
       {"log.format", toml_text(s.log.format)},
       {"log.access", flag(s.log.access)},

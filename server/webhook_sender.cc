@@ -55,6 +55,11 @@ std::int64_t retry_after_ms(const HttpAnswer& answer, std::int64_t now_ms) {
   return date_s < 0 ? 0 : std::clamp<std::int64_t>(date_s * 1000 - now_ms, 0, kMaxRetryAfterS * 1000);
 }
 
+// An address that was allowed once need not be so still.
+bool may_send(const WebhookSettings& settings, const Delivery& delivery) {
+  return !settings.takes_url || settings.takes_url(delivery.url);
+}
+
 // A place just before the event: what comes after it begins with the event.
 EventId before(EventId id) noexcept {
   --id.fact;
@@ -64,10 +69,11 @@ EventId before(EventId id) noexcept {
 }  // namespace
 
 WebhookSender::WebhookSender(const WebhookSettings& settings, const Sources& sources,
-                             std::shared_ptr<const WebhookSigner> signer)
+                             std::shared_ptr<const WebhookSigner> signer, std::unique_ptr<NotifyUrls> urls)
     : settings_(settings),
-      subscriber_("webhook-" + settings.name),
+      subscriber_(settings.subscriber.empty() ? "webhook-" + settings.name : settings.subscriber),
       sources_(sources),
+      urls_(std::move(urls)),
       signer_(std::move(signer)) {
   const auto cursor = sources_.cursors->attach(subscriber_, latest_place(sources_.journal));
   if (!cursor) throw std::runtime_error(cursor.error().to_text());
@@ -90,7 +96,7 @@ void WebhookSender::load() {
   auto stored = sources_.store->read(settings_.name);
   if (!stored) throw std::runtime_error(stored.error().to_text());
   for (Delivery& delivery : *stored) {
-    if (delivery.state == DeliveryState::waiting) {
+    if (delivery.state == DeliveryState::waiting && may_send(settings_, delivery)) {
       add(std::move(delivery), true);
     } else {
       given_up_.insert(delivery.id);
@@ -128,6 +134,10 @@ void WebhookSender::run() {
     take_results();
     if (sources_.cursors->get(subscriber_).state == SubscriberState::active && wall_ms() >= quiet_until_ms_) {
       take_events();
+      if (urls_) {
+        if (const auto rested = urls_->rest(); !rested)
+          log_error("webhook " + settings_.name + ": " + rested.error().to_text());
+      }
       send_due();
     }
     note(false);
@@ -152,13 +162,41 @@ void WebhookSender::lose(const std::string& why) {
 }
 
 void WebhookSender::begin_reading() {
+  EventId from = done_before_ = sources_.cursors->get(subscriber_).after;
+  if (urls_) {
+    const auto begun = urls_->begin(from);
+    if (!begun) return rest_after_error(begun.error().to_text());
+    from = *begun;
+  }
   reader_ = std::make_unique<EventReader>(sources_.journal);
-  const auto sought = reader_->seek(sources_.cursors->get(subscriber_).after);
+  const auto sought = reader_->seek(from);
   if (sought) return;
   if (sought.error().is(Errc::not_found)) return lose("events that it has not seen are not kept any more");
-  log_error("webhook " + settings_.name + ": " + sought.error().to_text());
+  rest_after_error(sought.error().to_text());
+}
+
+void WebhookSender::rest_after_error(const std::string& what) {
+  log_error("webhook " + settings_.name + ": " + what);
   reader_ = nullptr;
   quiet_until_ms_ = wall_ms() + kAfterErrorMs;
+}
+
+// False: the event is not for this host. What cannot be read of one order holds up no other.
+bool WebhookSender::address(const Event& event, Delivery& delivery) {
+  const OrderId order_id = order_of(event);
+  if (order_id.is_nil() || event.type == EventType::recharge_requested) return false;  // that is for workers
+  const auto url = urls_->find(order_id);
+  if (!url) log_error("webhook " + settings_.name + ": " + url.error().to_text() + "; an event is not told");
+  if (!url || !*url || !settings_.takes_url((*url)->view()) || is_off(order_id.to_text())) return false;
+  delivery.url = (*url)->view();
+  return true;
+}
+
+bool WebhookSender::is_off(const std::string& key) {
+  if (off_.contains(key)) return true;
+  const auto off = sources_.store->is_off(settings_.name, key);
+  if (!off) log_error("webhook " + settings_.name + ": " + off.error().to_text());
+  return off && *off;
 }
 
 bool WebhookSender::wants(const Event& event) const {
@@ -173,16 +211,18 @@ void WebhookSender::take_events() {
     if (!next) {
       const bool gone = next.error().is(Errc::not_found);
       if (gone) return lose("events that it has not seen are not kept any more");
-      log_error("webhook " + settings_.name + ": " + next.error().to_text());
-      reader_ = nullptr;
-      quiet_until_ms_ = wall_ms() + kAfterErrorMs;
-      return;
+      return rest_after_error(next.error().to_text());
     }
     if (*next == nullptr) return;
     const Event& event = **next;
+    const auto* placed_at = std::get_if<NotifyAddress>(&event.detail);
+    if (urls_ && placed_at != nullptr && settings_.takes_url(placed_at->url.view()))
+      urls_->remember(*placed_at, event.id);
+    if (event.id <= done_before_) continue;
     read_wall_ms_ = reader_->wall_ms();
     if (!wants(event) || open_.contains(event.id) || given_up_.contains(event.id)) continue;
     Delivery delivery;
+    if (urls_ && !address(event, delivery)) continue;
     delivery.id = event.id;
     delivery.key = ordering_key(event);
     delivery.type = to_text(event.type);
@@ -228,7 +268,7 @@ void WebhookSender::send(Open& open) {
   }
   HttpCall call;
   call.method = "POST";
-  call.url = settings_.url;
+  call.url = delivery.url.empty() ? settings_.url : delivery.url;
   call.headers = {{"Content-Type", "application/json"},
                   {"webhook-id", name},
                   {"webhook-timestamp", timestamp},
@@ -272,6 +312,7 @@ void WebhookSender::take_result(Open& open, const HttpAnswer& answer) {
     delivered_.fetch_add(1, std::memory_order_relaxed);
     streak_ = 0;
     if (open.kept) done_.push_back(open.delivery.id);
+    if (open.kept && urls_) switch_on(open.delivery.key);
     return finish(open.delivery.id);
   }
   failed_.fetch_add(1, std::memory_order_relaxed);
@@ -280,6 +321,7 @@ void WebhookSender::take_result(Open& open, const HttpAnswer& answer) {
   probe_ms_ = wall_ms() + std::min(kLongestProbeMs, std::int64_t{250} << std::min(beyond, 10U));
   open.delivery.last_status = answered ? answer.status : 0;
   open.delivery.last_error = answered ? "answered " + std::to_string(answer.status) : answer.error;
+  if (answered && answer.status == 410 && urls_) return switch_off(open.delivery.id);
   if (answered && answer.status == 410) {
     log_warning("webhook " + settings_.name + " is switched off: its endpoint answered 410");
     if (auto set = sources_.cursors->set_state(subscriber_, SubscriberState::off); !set)
@@ -295,16 +337,53 @@ void WebhookSender::try_later(Open& open, const HttpAnswer& answer) {
   if (attempt >= settings_.retries_ms.size()) {
     log_warning("webhook " + settings_.name + ": " + id.to_text() + " is given up after " +
                 std::to_string(delivery.attempts) + " attempts: " + log_safe(delivery.last_error));
-    delivery.state = DeliveryState::dead;
-    dead_.push_back(delivery);
-    given_up_.insert(id);
-    return finish(id);
+    return give_up(open);
   }
   const std::int64_t now_ms = wall_ms();
   delivery.next_ms =
       now_ms + std::max(with_jitter(settings_.retries_ms[attempt]), retry_after_ms(answer, now_ms));
   changed_.insert(id);
   due_.insert({delivery.next_ms, id});
+}
+
+void WebhookSender::give_up(Open& open) {
+  const EventId id = open.delivery.id;
+  open.delivery.state = DeliveryState::dead;
+  dead_.push_back(open.delivery);
+  given_up_.insert(id);
+  if (urls_ && given_up_.size() > kMaxGivenUp) {
+    done_.push_back(*given_up_.begin());
+    given_up_.erase(given_up_.begin());
+  }
+  finish(id);
+}
+
+// The order's address wants no more: the event is given up, what else waits for it is dropped, and what
+// happens to the order from now on is not sent.
+void WebhookSender::switch_off(const EventId& id) {
+  const std::string key = open_.at(id).delivery.key;
+  log_warning("webhook " + settings_.name + ": the address of order " + key +
+              " is switched off: it answered 410 to " + id.to_text());
+  off_.insert(key);
+  give_up(open_.at(id));
+  const auto line = lines_.find(key);
+  if (line == lines_.end()) return;
+  const std::vector<EventId> others(line->second.begin(), line->second.end());
+  for (const EventId& other : others) {
+    const Open& open = open_.at(other);
+    if (open.flying) continue;
+    due_.erase({open.delivery.next_ms, other});
+    if (open.kept) done_.push_back(other);
+    finish(other);
+  }
+}
+
+// It took what was sent to it anew.
+void WebhookSender::switch_on(const std::string& key) {
+  if (!is_off(key)) return;
+  off_.erase(key);
+  if (const auto on = sources_.store->switch_on(settings_.name, key); !on)
+    log_error("webhook " + settings_.name + ": " + on.error().to_text());
 }
 
 void WebhookSender::finish(const EventId& id) {
@@ -323,7 +402,7 @@ void WebhookSender::finish(const EventId& id) {
 // First what waits and what is done goes to the store; then the cursor moves past all of that.
 void WebhookSender::note(bool all) {
   const std::int64_t now = wall_ms();
-  if (!reader_ && changed_.empty() && done_.empty() && dead_.empty()) return;
+  if (!reader_ && changed_.empty() && done_.empty() && dead_.empty() && off_.empty()) return;
   if (!all && now - noted_ms_ < kNoteMs) return;
   noted_ms_ = now;
   for (const auto& [id, open] : open_) {
@@ -332,6 +411,13 @@ void WebhookSender::note(bool all) {
     // Behind one that failed it waits long.
     const bool held_up = open_.at(lines_.at(open.delivery.key).front()).delivery.attempts > 0;
     if (held_up || now - open.read_ms >= kKeptAfterMs) changed_.insert(id);
+  }
+  if (!off_.empty()) {
+    if (const auto written = sources_.store->switch_off(settings_.name, off_); !written) {
+      quiet_until_ms_ = now + kAfterErrorMs;
+      return log_error("webhook " + settings_.name + ": " + written.error().to_text());
+    }
+    off_.clear();
   }
   if (!changed_.empty() || !done_.empty() || !dead_.empty()) {
     std::vector<Delivery> kept = dead_;
@@ -347,7 +433,7 @@ void WebhookSender::note(bool all) {
     dead_.clear();
   }
   if (!reader_) return;
-  EventId place = reader_->resume_point();
+  EventId place = std::max(reader_->resume_point(), done_before_);
   std::int64_t place_ms = read_wall_ms_ == 0 ? now : read_wall_ms_;
   for (const auto& [id, open] : open_) {
     if (open.kept) continue;
@@ -385,6 +471,7 @@ void WebhookSender::grant_wishes() {
       } else {
         for (Delivery& delivery : *stored) {
           if (delivery.state != DeliveryState::dead || (!id.is_nil() && delivery.id != id)) continue;
+          if (!may_send(settings_, delivery)) continue;
           delivery.state = DeliveryState::waiting;
           delivery.attempts = 0;
           delivery.next_ms = 0;

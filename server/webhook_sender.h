@@ -1,9 +1,9 @@
-// Purpose: tells one endpoint of events: reads them behind the journal, sends those of an order one after the
-// other, tries again what failed, keeps what was given up. Its cursor moves on past what is delivered or kept
-// in the delivery store, so that one event that fails holds up its order alone. At least once: what was sent
-// and not yet noted is sent again after a crash, with the same id. Owner: its thread; status() and ask() any
-// thread. Lifetime: within the journal, the cursors and the store. Units: milliseconds since 1970 (_ms).
-// Source: Standard Webhooks 1.0.0.
+// Purpose: tells one endpoint of events, or one host of those of the orders whose own address is there: reads
+// them behind the journal, sends those of an order one after the other, tries again what failed, keeps what
+// was given up. Its cursor moves on past what is delivered or kept in the delivery store, so that one event
+// that fails holds up its order alone. At least once: what was sent and not yet noted is sent again after a
+// crash, with the same id. Owner: its thread; status() and ask() any thread. Lifetime: within the journal,
+// the cursors and the store. Units: milliseconds since 1970 (_ms). Source: Standard Webhooks 1.0.0.
 #pragma once
 
 #include <atomic>
@@ -24,6 +24,7 @@
 #include "server/webhook_signer.h"
 #include "storage/delivery_store.h"
 #include "storage/event_reader.h"
+#include "storage/notify_urls.h"
 #include "storage/subscriber_cursors.h"
 
 namespace recharge {
@@ -34,6 +35,7 @@ class WebhookSender {
   static constexpr std::int64_t kPollMs = 10;       // how often the journal is looked at
   static constexpr std::int64_t kNoteMs = 250;      // how often the cursor moves
   static constexpr std::size_t kNotedAtOnce = 256;  // into the store: a big transaction holds up the journal
+  static constexpr std::size_t kMaxGivenUp = 10'000;  // kept of a host of orders' own addresses: the latest
   static constexpr std::int64_t kLongestProbeMs = 60'000;
   static constexpr std::int64_t kKeptAfterMs =
       2000;  // what is not delivered by then does not hold the cursor
@@ -46,8 +48,9 @@ class WebhookSender {
   };
 
   // Throws std::runtime_error where its cursor or what waits cannot be read.
+  // urls: where addresses of orders are found; there where the settings say that this endpoint takes some.
   WebhookSender(const WebhookSettings& settings, const Sources& sources,
-                std::shared_ptr<const WebhookSigner> signer);
+                std::shared_ptr<const WebhookSigner> signer, std::unique_ptr<NotifyUrls> urls = nullptr);
   ~WebhookSender();
 
   const std::string& name() const noexcept { return settings_.name; }
@@ -76,8 +79,14 @@ class WebhookSender {
   void run();
   void load();
   void begin_reading();
+  void rest_after_error(const std::string& what);
   bool wants(const Event& event) const;
   void take_events();
+  bool address(const Event& event, Delivery& delivery);
+  bool is_off(const std::string& key);
+  void switch_off(const EventId& id);
+  void switch_on(const std::string& key);
+  void give_up(Open& open);
   void add(Delivery delivery, bool kept);
   void send_due();
   void send(Open& open);
@@ -93,7 +102,10 @@ class WebhookSender {
   const WebhookSettings settings_;
   const std::string subscriber_;
   const Sources sources_;
-  std::unique_ptr<EventReader> reader_;  // null: not reading
+  const std::unique_ptr<NotifyUrls> urls_;  // null: all goes to the endpoint's own address
+  std::unique_ptr<EventReader> reader_;     // null: not reading
+  EventId done_before_;                     // what is not behind it is read for its address alone
+  std::set<std::string> off_;               // orders whose address wants no more; the store does not know yet
   std::map<EventId, Open> open_;
   std::unordered_map<std::string, std::deque<EventId>> lines_;  // by ordering key; the first may be sent
   std::set<std::pair<std::int64_t, EventId>> due_;              // firsts of lines, by when

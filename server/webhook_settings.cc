@@ -1,7 +1,8 @@
 #include "server/webhook_settings.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
-#include <optional>
 
 #include "core/event.h"
 #include "server/settings_reader.h"
@@ -20,11 +21,28 @@ std::optional<std::int64_t> parse_wait(std::string_view text) {
   return number * unit_ms;
 }
 
+// What stands beside the sections of endpoints (notify_settings.h).
+constexpr std::array<std::string_view, 4> kNoEndpoints = {"allowed_hosts", "notify_secret_file",
+                                                          "notify_allow_private", "notify_retries"};
+
 }  // namespace
+
+std::optional<std::vector<std::int64_t>> read_retries(SettingsReader& reader, const std::string& path) {
+  const auto retries = reader.texts(path);
+  if (!retries) return std::nullopt;
+  std::vector<std::int64_t> waits_ms;
+  for (const std::string& text : *retries) {
+    const auto wait_ms = parse_wait(text);
+    if (!wait_ms) reader.refuse(path, "must be times such as \"5s\", \"30m\" or \"2h\"");
+    waits_ms.push_back(*wait_ms);
+  }
+  return waits_ms;
+}
 
 std::vector<WebhookSettings> read_webhooks(SettingsReader& reader) {
   std::vector<WebhookSettings> webhooks;
   for (const std::string& name : reader.names_in("webhook")) {
+    if (std::find(kNoEndpoints.begin(), kNoEndpoints.end(), name) != kNoEndpoints.end()) continue;
     const std::string path = "webhook." + name;
     WebhookSettings webhook;
     webhook.name = name;
@@ -45,14 +63,7 @@ std::vector<WebhookSettings> read_webhooks(SettingsReader& reader) {
     if (auto seconds = reader.integer(path + ".timeout_s", 1, 60)) webhook.timeout_ms = *seconds * 1000;
     if (auto many = reader.integer(path + ".concurrency", 1, 64))
       webhook.concurrency = static_cast<unsigned>(*many);
-    if (auto retries = reader.texts(path + ".retries")) {
-      webhook.retries_ms.clear();
-      for (const std::string& text : *retries) {
-        const auto wait_ms = parse_wait(text);
-        if (!wait_ms) reader.refuse(path + ".retries", "must be times such as \"5s\", \"30m\" or \"2h\"");
-        webhook.retries_ms.push_back(*wait_ms);
-      }
-    }
+    if (auto retries = read_retries(reader, path + ".retries")) webhook.retries_ms = std::move(*retries);
     if (auto on = reader.boolean(path + ".allow_private")) webhook.allow_private = *on;
     webhooks.push_back(std::move(webhook));
   }

@@ -10,8 +10,9 @@ namespace recharge {
 namespace {
 
 constexpr std::array<const char*, kTables> kRowNames = {
-    "order",         "account",         "transfer",      "refund", "debit",        "exception",
-    "exception key", "idempotency key", "house account", "totals", "gateway work", "attempt"};
+    "order",        "account",       "transfer",        "refund",        "debit",
+    "exception",    "exception key", "idempotency key", "house account", "totals",
+    "gateway work", "attempt",       "notify address"};
 
 }  // namespace
 
@@ -81,6 +82,11 @@ StorageResult<void> check_books_at_start(FileSystem& files, const std::string& f
   for (std::size_t i = 0; i < kTables; ++i) {
     const bool resident =
         i == static_cast<std::size_t>(Table::totals) || i == static_cast<std::size_t>(Table::house);
+    if (i >= kFirstLaterTable) {
+      const auto there = pages->has_table(kTableNames[i]);
+      if (!there) return there.error();
+      if (!*there) continue;
+    }
     if (auto done = pages->scan(kTableNames[i], {}, resident ? LmdbFile::Visit(pass) : first_only); !done)
       return done.error();
   }

@@ -14,6 +14,7 @@
 #include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
+#include "core/notify_url.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
 #include "core/recharge_attempt.h"
@@ -96,6 +97,7 @@ struct ChangeSet {
   std::map<IdempotencyKey, Changed<IdempotencyRecord>> idempotency;
   std::map<GatewayWorkKey, Changed<GatewayWork>> gateway_work;  // ended: its row goes
   std::map<AttemptKey, Changed<RechargeAttempt>> attempts;
+  std::map<OrderId, Changed<NotifyAddress>> notify_urls;
 
   // As of the freezing. Always written whole: they are few.
   ShardTotals totals;
@@ -104,7 +106,8 @@ struct ChangeSet {
 
   std::size_t records() const noexcept {
     return orders.size() + accounts.size() + transfers.size() + refunds.size() + debits.size() +
-           exceptions.size() + idempotency.size() + gateway_work.size() + attempts.size();
+           exceptions.size() + idempotency.size() + gateway_work.size() + attempts.size() +
+           notify_urls.size();
   }
   std::size_t bytes() const noexcept {
     constexpr std::size_t node = 64;  // of a map, roughly
@@ -113,7 +116,8 @@ struct ChangeSet {
            exceptions.size() * (sizeof(PaymentException) * 2 + node) +
            idempotency.size() * (sizeof(IdempotencyRecord) * 2 + node) +
            gateway_work.size() * (sizeof(GatewayWork) * 2 + node) +
-           attempts.size() * (sizeof(RechargeAttempt) * 2 + node);
+           attempts.size() * (sizeof(RechargeAttempt) * 2 + node) +
+           notify_urls.size() * (sizeof(NotifyAddress) * 2 + node);
   }
 };
 

@@ -124,6 +124,10 @@ Result<void> CheckpointWriter::write_shards(const CheckpointInput& input) {
       codec_.encode(entry.record, row_);
       RECHARGE_TRY(put(Table::attempts));
     }
+    for (const auto& [key, entry] : changes->notify_urls) {
+      codec_.encode(entry.record, row_);
+      RECHARGE_TRY(put(Table::notify_urls));
+    }
     for (const auto& account : changes->house) {
       codec_.encode(HouseAccountRow{shard, account}, row_);
       RECHARGE_TRY(put(Table::house));

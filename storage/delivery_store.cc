@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kMapBytes = std::size_t{4} << 30;  // the file grows with use
 constexpr std::size_t kMaxRecordBytes = 64 << 10;
 constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kFormatWithUrl = 2;
 
 boost::system::error_code code_of(int status) noexcept {
   if (status > 0) return {status, boost::system::generic_category()};
@@ -29,7 +30,7 @@ void text_field(ByteReader& reader, std::string& text) {
 }
 
 template <class A, class D>
-void fields(A& archive, D& delivery) {
+void fields(A& archive, D& delivery, std::uint8_t format) {
   enumerated(archive, delivery.state, DeliveryState::dead);
   text_field(archive, delivery.key);
   text_field(archive, delivery.type);
@@ -39,9 +40,11 @@ void fields(A& archive, D& delivery) {
   field(archive, delivery.next_ms);
   field(archive, delivery.last_status);
   text_field(archive, delivery.last_error);
+  if (format == kFormatWithUrl) text_field(archive, delivery.url);
 }
 
 std::string key_of(const std::string& endpoint, const EventId& id) { return endpoint + '/' + id.to_text(); }
+std::string off_key(const std::string& endpoint, const std::string& key) { return endpoint + "!off/" + key; }
 MDB_val view(std::string& text) noexcept { return {text.size(), text.data()}; }
 
 }  // namespace
@@ -91,8 +94,9 @@ StorageResult<void> DeliveryStore::write(const std::string& endpoint, const std:
   int status = 0;
   for (const Delivery& delivery : kept) {
     ByteWriter writer(room);
-    writer.fixed(kFormat);
-    fields(writer, delivery);
+    const std::uint8_t format = delivery.url.empty() ? kFormat : kFormatWithUrl;
+    writer.fixed(format);
+    fields(writer, delivery, format);
     if (!writer.ok()) {
       mdb_txn_abort(txn);
       return StorageError{Errc::full, at.file, 0, "a delivery is too long"};
@@ -137,8 +141,9 @@ StorageResult<std::vector<Delivery>> DeliveryStore::read(const std::string& endp
     const auto id = EventId::parse(name.substr(prefix.size()));
     ByteReader reader(std::span(static_cast<const std::byte*>(value.mv_data), value.mv_size));
     Delivery& delivery = found.emplace_back();
-    const bool format_fits = reader.fixed<std::uint8_t>() == kFormat;
-    if (format_fits) fields(reader, delivery);
+    const auto format = reader.fixed<std::uint8_t>();
+    const bool format_fits = format == kFormat || format == kFormatWithUrl;
+    if (format_fits) fields(reader, delivery, format);
     sound = id && format_fits && reader.at_end();
     if (!sound) break;
     delivery.id = *id;
@@ -148,6 +153,52 @@ StorageResult<std::vector<Delivery>> DeliveryStore::read(const std::string& endp
   if (!sound) return StorageError{Errc::damaged, at.file, 0, "a delivery cannot be read"};
   if (status != 0 && status != MDB_NOTFOUND) return at.error(status, "reading");
   return found;
+}
+
+StorageResult<void> DeliveryStore::switch_off(const std::string& endpoint,
+                                              const std::set<std::string>& keys) {
+  return switch_all(endpoint, keys, true);
+}
+
+StorageResult<void> DeliveryStore::switch_on(const std::string& endpoint, const std::string& key) {
+  return switch_all(endpoint, {key}, false);
+}
+
+StorageResult<void> DeliveryStore::switch_all(const std::string& endpoint, const std::set<std::string>& keys,
+                                              bool off) {
+  const Environment& at = *environment_;
+  MDB_txn* txn = nullptr;
+  if (const int status = mdb_txn_begin(at.env, nullptr, 0, &txn); status != 0)
+    return at.error(status, "beginning a transaction");
+  int status = 0;
+  for (auto one = keys.begin(); status == 0 && one != keys.end(); ++one) {
+    std::string name = off_key(endpoint, *one);
+    std::uint8_t format = kFormat;
+    MDB_val key = view(name);
+    MDB_val value{sizeof format, &format};
+    status = off ? mdb_put(txn, at.table, &key, &value, 0) : mdb_del(txn, at.table, &key, nullptr);
+    if (status == MDB_NOTFOUND) status = 0;
+  }
+  if (status != 0) {
+    mdb_txn_abort(txn);
+    return at.error(status, "writing");
+  }
+  if (status = mdb_txn_commit(txn); status != 0) return at.error(status, "committing");
+  return {};
+}
+
+StorageResult<bool> DeliveryStore::is_off(const std::string& endpoint, const std::string& order) {
+  const Environment& at = *environment_;
+  MDB_txn* txn = nullptr;
+  if (const int status = mdb_txn_begin(at.env, nullptr, MDB_RDONLY, &txn); status != 0)
+    return at.error(status, "beginning a transaction");
+  std::string name = off_key(endpoint, order);
+  MDB_val key = view(name);
+  MDB_val value{};
+  const int status = mdb_get(txn, at.table, &key, &value);
+  mdb_txn_abort(txn);
+  if (status != 0 && status != MDB_NOTFOUND) return at.error(status, "reading");
+  return status == 0;
 }
 
 }  // namespace recharge

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct Delivery {
   std::int64_t next_ms = 0;       // when to try again
   std::uint32_t last_status = 0;  // HTTP; 0: no answer
   std::string last_error;
+  std::string url;  // of an order that has its own address; empty: the endpoint's
 };
 
 class DeliveryStore {
@@ -40,9 +42,15 @@ class DeliveryStore {
   // In the order of the events.
   StorageResult<std::vector<Delivery>> read(const std::string& endpoint);
 
+  // Orders whose own address wants no more. All or nothing, on the disk when it returns.
+  StorageResult<void> switch_off(const std::string& endpoint, const std::set<std::string>& keys);
+  StorageResult<void> switch_on(const std::string& endpoint, const std::string& key);
+  StorageResult<bool> is_off(const std::string& endpoint, const std::string& key);
+
  private:
   struct Environment;
   explicit DeliveryStore(std::unique_ptr<Environment> environment);
+  StorageResult<void> switch_all(const std::string& endpoint, const std::set<std::string>& keys, bool off);
   std::unique_ptr<Environment> environment_;
 };
 

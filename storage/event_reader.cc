@@ -88,10 +88,11 @@ EventId EventReader::resume_point() const noexcept {
   return finished ? std::max(after_, place_of(follower_.segment(), follower_.offset())) : after_;
 }
 
-EventId latest_place(const EventJournal& journal) {
-  const JournalPosition end = journal.durable_end();
-  return place_of(end.segment, end.offset);
+EventId place_in(const JournalPosition& position) noexcept {
+  return place_of(position.segment, position.offset);
 }
+
+EventId latest_place(const EventJournal& journal) { return place_in(journal.durable_end()); }
 
 std::uint64_t bytes_behind(const EventJournal& journal, const EventId& place, std::uint64_t segment_bytes) {
   const JournalPosition end = journal.durable_end();

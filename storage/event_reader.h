@@ -47,6 +47,8 @@ class EventReader {
   EventId after_;
 };
 
+// What lies behind a position of the journal comes after its place.
+EventId place_in(const JournalPosition& position) noexcept;
 // The place behind everything that is durable: later events come after it.
 EventId latest_place(const EventJournal& journal);
 // How many bytes of the journal lie between `place` and the durable end, over segments of this size.

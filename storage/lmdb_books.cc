@@ -338,6 +338,7 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
     const unsigned make = shared ? 0 : MDB_CREATE;
     for (std::size_t i = 0; i < kTables && rc == MDB_SUCCESS; ++i) {
       rc = mdb_dbi_open(transaction, kTableNames[i].data(), make, &environment->tables[i]);
+      if (rc == MDB_NOTFOUND && shared && i >= kFirstLaterTable) rc = MDB_SUCCESS;  // no view reads those
     }
     if (rc == MDB_SUCCESS) rc = mdb_dbi_open(transaction, kMetaTable.data(), make, &environment->meta);
     if (rc == MDB_SUCCESS) {

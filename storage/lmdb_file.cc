@@ -198,7 +198,7 @@ StorageResult<std::vector<std::byte>> LmdbFile::read_long_value(Walk& walk, cons
   return bytes;
 }
 
-StorageResult<void> LmdbFile::scan(std::string_view table, Bytes from, const Visit& visit, bool whole_page) {
+StorageResult<std::optional<LmdbTree>> LmdbFile::find_table(std::string_view table) {
   std::optional<LmdbTree> tree;
   const Bytes name = std::as_bytes(std::span(table));
   Walk tables{
@@ -211,7 +211,19 @@ StorageResult<void> LmdbFile::scan(std::string_view table, Bytes from, const Vis
       }};
   tables.from = name;
   if (auto visited = visit_tree(tables, meta_.tables); !visited) return visited.error();
-  if (!tree) return damaged(0, "a table is missing");
+  return tree;
+}
+
+StorageResult<bool> LmdbFile::has_table(std::string_view table) {
+  const auto tree = find_table(table);
+  if (!tree) return tree.error();
+  return tree->has_value();
+}
+
+StorageResult<void> LmdbFile::scan(std::string_view table, Bytes from, const Visit& visit, bool whole_page) {
+  const auto tree = find_table(table);
+  if (!tree) return tree.error();
+  if (!*tree) return damaged(0, "a table is missing");
   Walk rows{
       [&](const LmdbPage& page, std::size_t row, Bytes value, std::uint64_t number) -> StorageResult<bool> {
         if (page.is_tree(row)) return damaged(number, "a row of unknown kind");
@@ -219,7 +231,7 @@ StorageResult<void> LmdbFile::scan(std::string_view table, Bytes from, const Vis
       }};
   rows.from = from;
   rows.whole_page = whole_page;
-  if (auto visited = visit_tree(rows, *tree); !visited) return visited.error();
+  if (auto visited = visit_tree(rows, **tree); !visited) return visited.error();
   return {};
 }
 

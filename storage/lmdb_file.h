@@ -38,6 +38,7 @@ class LmdbFile {
   // The rows of a table at or above `from`, and the pages on the way to them. whole_page: also those before
   // it on its page.
   StorageResult<void> scan(std::string_view table, Bytes from, const Visit& visit, bool whole_page = false);
+  StorageResult<bool> has_table(std::string_view table);
 
   std::uint64_t pages_read() const noexcept { return pages_read_; }
   std::uint32_t page_bytes() const noexcept { return meta_.page_bytes; }
@@ -48,6 +49,7 @@ class LmdbFile {
   explicit LmdbFile(std::string path) : path_(std::move(path)) {}
   StorageResult<void> read_meta(std::optional<std::uint64_t> transaction);
   StorageResult<std::vector<std::byte>> read_pages(std::uint64_t first, std::uint64_t count);
+  StorageResult<std::optional<LmdbTree>> find_table(std::string_view table);
   StorageResult<bool> visit_tree(Walk& walk, const LmdbTree& tree);
   StorageResult<bool> visit_page(Walk& walk, std::uint64_t number, unsigned depth, Bytes low,
                                  std::optional<Bytes> high);

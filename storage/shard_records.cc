@@ -317,4 +317,9 @@ void ShardRecords::put(const RechargeAttempt& attempt) noexcept {
                                       Changed<RechargeAttempt>{attempt, change_number_});
 }
 
+void ShardRecords::put(const NotifyAddress& address) noexcept {
+  mark_changed();
+  changed_->notify_urls.insert_or_assign(address.order_id, Changed<NotifyAddress>{address, change_number_});
+}
+
 }  // namespace recharge

@@ -87,6 +87,7 @@ class ShardRecords final : public RecordSource, public RecordSink {
   void put(const IdempotencyRecord& record) noexcept override;
   void put(const GatewayWork& work) noexcept override;
   void put(const RechargeAttempt& attempt) noexcept override;
+  void put(const NotifyAddress& address) noexcept override;
 
  private:
   // A record read from the books, or that there is none, until the next of its kind is read.

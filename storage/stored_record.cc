@@ -92,7 +92,7 @@ void stored(A& archive, T& account, std::uint8_t) noexcept {
 
 template <class A, class T>
 requires Is<T, Transfer> || Is<T, Refund> || Is<T, Debit> || Is<T, IdempotencyRecord> || Is<T, GatewayWork> ||
-    Is<T, RechargeAttempt>
+    Is<T, RechargeAttempt> || Is<T, NotifyAddress>
 void stored(A& archive, T& record, std::uint8_t) noexcept { fields(archive, record); }
 
 // In the journal the last two stand in the command of the same record.
@@ -330,6 +330,10 @@ void RecordCodec::encode(const RechargeAttempt& r, StoredRow& row) const noexcep
   encode_row(Table::attempts, attempt_key(r.order_id, r.number), r, row);
 }
 
+void RecordCodec::encode(const NotifyAddress& r, StoredRow& row) const noexcept {
+  encode_row(Table::notify_urls, order_key(r.order_id), r, row);
+}
+
 Result<void> RecordCodec::decode(Bytes key, Bytes value, Order& record) const noexcept {
   if (key.size() != record.id.bytes.size()) return Errc::damaged;
   std::memcpy(record.id.bytes.data(), key.data(), key.size());
@@ -368,6 +372,9 @@ Result<void> RecordCodec::decode(Bytes key, Bytes value, GatewayWork& record) co
 }
 Result<void> RecordCodec::decode(Bytes key, Bytes value, RechargeAttempt& record) const noexcept {
   return decode_row(Table::attempts, key, value, record);
+}
+Result<void> RecordCodec::decode(Bytes key, Bytes value, NotifyAddress& record) const noexcept {
+  return decode_row(Table::notify_urls, key, value, record);
 }
 
 }  // namespace recharge

@@ -9,6 +9,7 @@
 #include "core/gateway_work.h"
 #include "core/idempotency.h"
 #include "core/ledger.h"
+#include "core/notify_url.h"
 #include "core/order.h"
 #include "core/payment_exception.h"
 #include "core/recharge_attempt.h"
@@ -74,6 +75,7 @@ class RecordCodec {
   void encode(const ShardTotalsRow& record, StoredRow& row) const noexcept;
   void encode(std::uint8_t shard, const GatewayWork& record, StoredRow& row) const noexcept;
   void encode(const RechargeAttempt& record, StoredRow& row) const noexcept;
+  void encode(const NotifyAddress& record, StoredRow& row) const noexcept;
 
   // The checksum and format of a row alone.
   Result<void> check(Table table, Bytes key, Bytes value) const noexcept;
@@ -89,6 +91,7 @@ class RecordCodec {
   Result<void> decode(Bytes key, Bytes value, ShardTotalsRow& record) const noexcept;
   Result<void> decode(Bytes key, Bytes value, GatewayWork& record) const noexcept;
   Result<void> decode(Bytes key, Bytes value, RechargeAttempt& record) const noexcept;
+  Result<void> decode(Bytes key, Bytes value, NotifyAddress& record) const noexcept;
 
  private:
   template <class T>

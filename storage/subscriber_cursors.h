@@ -52,7 +52,7 @@ class SubscriberCursors {
     std::function<std::int64_t()> wall_ms;
     std::function<void(const std::string& name, const std::string& why)> on_lost;  // once each
   };
-  static constexpr std::size_t kMaxNameBytes = 48;  // [a-z0-9_-]
+  static constexpr std::size_t kMaxNameBytes = 120;  // [a-z0-9_-]
   static bool is_name(std::string_view name) noexcept;
 
   SubscriberCursors(FileSystem& files, Options options);

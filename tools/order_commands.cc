@@ -11,7 +11,8 @@ namespace recharge {
 namespace {
 
 struct OrderOptions {
-  std::string order_id, account, amount, gateway, subject, idempotency_key, status, cursor, refund_id;
+  std::string order_id, account, amount, gateway, subject, notify_url, idempotency_key, status, cursor,
+      refund_id;
   int limit = 20;
 };
 
@@ -72,6 +73,7 @@ ExitCode create_order(const Tool& tool, const OrderOptions& options) {
   body.text("account", options.account).text("amount", options.amount);
   if (!options.gateway.empty()) body.text("gateway", options.gateway);
   if (!options.subject.empty()) body.text("subject", options.subject);
+  if (!options.notify_url.empty()) body.text("notify_url", options.notify_url);
   HttpRequest request{"POST", "/api/place_order", body.finish(), {}};
   if (!options.idempotency_key.empty())
     request.headers.push_back("Idempotency-Key: " + options.idempotency_key);
@@ -117,6 +119,7 @@ void add_order_verbs(CLI::App& app, Tool& tool) {
   create->add_option("--amount", options->amount, "How much, as 50 or 50.00")->required();
   create->add_option("--gateway", options->gateway, "The gateway that will take the payment");
   create->add_option("--subject", options->subject, "What the payer is shown");
+  create->add_option("--notify-url", options->notify_url, "Where each event of the order is sent");
   create->add_option("--idempotency-key", options->idempotency_key, "Makes repeating this command harmless");
   create->callback(
       [&tool, options] { tool.action = [&tool, options] { return create_order(tool, *options); }; });

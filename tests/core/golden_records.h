@@ -38,7 +38,8 @@ class GoldenRecords {
             {"begin_attempt", begin_attempt()},
             {"note_attempt", note_attempt()},
             {"end_attempt", end_attempt()},
-            {"fail_recharge", fail_recharge()}};
+            {"fail_recharge", fail_recharge()},
+            {"place_order_notify", place_order_notify()}};
   }
 
   RechargeAttempt attempt() const {
@@ -54,6 +55,8 @@ class GoldenRecords {
   static constexpr Time kNow{1'700'000'123'456};
   static constexpr std::string_view kBody =
       R"({"order_id":"018bcfe7-4a40-7102-8304-050607080907","status":"success"})";
+
+  static constexpr std::string_view kNotifyUrl = "https://shop.example:8443/told?order=77&key=%7B1%7D";
 
   OrderId order_ = OrderId::make(kNow, kShard, {1, 2, 3, 4, 5, 6, 7, 8, 9, 0});
   ExceptionId exception_ = ExceptionId::make(kNow, kShard, {9, 8, 7, 6, 5, 4, 3, 2, 1, 0});
@@ -132,6 +135,13 @@ class GoldenRecords {
     command.merchant = fact.order.merchant = 70'000;
     fact.order.previous = OrderId::make(kStart, kShard, {});
     fact.idempotency = {command.idempotency_key, command.request_body, order_, kNow};
+    return result;
+  }
+  JournalRecord place_order_notify() const {
+    auto result = place_order_keyed();
+    auto& command = std::get<PlaceOrder>(result.command);
+    command.notify_url = kNotifyUrl;
+    result.facts.emplace_back(NotifyAddressKept{{order_, text<NotifyUrl>(kNotifyUrl)}});
     return result;
   }
   JournalRecord simulate_payment() const {

@@ -25,6 +25,7 @@ class MapRecords final : public RecordSource, public RecordSink {
   std::map<ExceptionKey, ExceptionId> exception_keys;
   std::map<GatewayWorkKey, GatewayWork> gateway_works;
   std::map<std::pair<OrderId, std::uint16_t>, RechargeAttempt> attempts;
+  std::map<OrderId, NotifyAddress> notify_urls;
   std::map<std::pair<LedgerAccountKind, GatewayName>, Money> house;
   ShardTotals shard_totals;
 
@@ -90,6 +91,7 @@ class MapRecords final : public RecordSource, public RecordSink {
   void put(const RechargeAttempt& attempt) noexcept override {
     attempts[{attempt.order_id, attempt.number}] = attempt;
   }
+  void put(const NotifyAddress& address) noexcept override { notify_urls[address.order_id] = address; }
 
  private:
   template <class Map>
@@ -110,7 +112,8 @@ inline bool same(const MapRecords& a, const MapRecords& b) {
          same(a.debits, b.debits) && same(a.transfers, b.transfers) &&
          same(a.idempotency_records, b.idempotency_records) && same(a.exceptions, b.exceptions) &&
          same(a.exception_keys, b.exception_keys) && same(a.gateway_works, b.gateway_works) &&
-         same(a.attempts, b.attempts) && same(a.house, b.house) && same(a.shard_totals, b.shard_totals);
+         same(a.attempts, b.attempts) && same(a.notify_urls, b.notify_urls) && same(a.house, b.house) &&
+         same(a.shard_totals, b.shard_totals);
 }
 
 // One record a line, for messages.

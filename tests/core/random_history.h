@@ -88,6 +88,7 @@ class RandomHistory {
     if (chance(3)) command.gateway = text<GatewayName>(chance(2) ? "native" : "simulated");
     command.currency = kCny;
     command.expire_after_ms = kExpireAfterMs;
+    if (placed_.size() % 3 == 1) command.notify_url = "https://shop.example/told";
     if (chance(3)) {
       command.idempotency_key = IdempotencyKey::make(command.account.view(), "", std::to_string(below(2)));
       command.request_body = digest_of(std::to_string(below(2)));

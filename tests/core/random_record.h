@@ -18,7 +18,7 @@ class RandomRecord {
   enum class Size { any, longest };
   struct Made {
     JournalRecord record;
-    std::unique_ptr<std::string> evidence, headers;
+    std::unique_ptr<std::string> evidence, headers, url;
   };
 
   explicit RandomRecord(std::uint64_t seed, Size size = Size::any) : random_(seed), size_(size) {}
@@ -27,6 +27,7 @@ class RandomRecord {
     made_ = {};
     made_.evidence = std::make_unique<std::string>(bytes(300));
     made_.headers = std::make_unique<std::string>(bytes(100));
+    made_.url = std::make_unique<std::string>(bytes(NotifyUrl::kCapacity));
     auto& record = made_.record;
     record.circumstances.now = time();
     record.circumstances.shard = number<std::uint8_t>();
@@ -129,6 +130,7 @@ class RandomRecord {
   void settle(T&) {}
   void settle(PlaceOrder& command) {
     command.limits = {};  // are not stored
+    if (flag()) command.notify_url = *made_.url;
     if (flag()) return;
     command.idempotency_key = {};
     command.request_body = {};
@@ -218,6 +220,12 @@ class RandomRecord {
     fact.work.failed = false;
   }
   void settle(AttemptRecorded&) {}
+  void settle(NotifyAddressKept& fact) {
+    fact.address.order_id = share(fact.address.order_id);
+    const auto* placing = std::get_if<PlaceOrder>(&made_.record.command);
+    const bool shared = placing != nullptr && !placing->notify_url.empty() && flag();
+    RECHARGE_CHECK(fact.address.url.assign(shared ? placing->notify_url : "u" + bytes(511)));
+  }
   void settle(TransferPosted& fact) { fact.transfer.order_id = share(fact.transfer.order_id); }
   void settle(ExceptionOpened& fact) {
     fact.exception.sent_at = {};

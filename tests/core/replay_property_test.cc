@@ -200,7 +200,8 @@ TEST(BrokenBuild, ThatForgetsRefundsIsCaught) {
 
 TEST(BrokenBuild, ThatLosesOneKindOfFactIsCaught) {
   for (std::size_t lost = 0; lost < std::variant_size_v<Fact>; ++lost) {
-    // Without orders nothing happens; a lost debit: see below; work at gateways: gateway_work_test.cc.
+    // Without orders nothing happens; a lost debit: see below; work at gateways: gateway_work_test.cc;
+    // addresses: notify_url_test.cc.
     if (lost == 0 || lost == 6 || lost >= 7) continue;
     EXPECT_TRUE(is_caught([lost](RuleDriver& driver) {
       driver.apply_fact = [lost](const Fact& fact, RecordSink& sink) {

@@ -34,7 +34,7 @@ inline Money cents(std::int64_t units) { return Money::from_minor_units(units); 
 // "changed transfer changed": the kinds of facts in their order.
 inline std::string kinds_of(const Facts& facts) {
   constexpr std::array<std::string_view, std::variant_size_v<Fact>> names = {
-      "placed", "changed", "transfer", "opened", "resolved", "refund", "debit", "work", "attempt"};
+      "placed", "changed", "transfer", "opened", "resolved", "refund", "debit", "work", "attempt", "notify"};
   std::string result;
   for (const auto& fact : facts) {
     if (!result.empty()) result += ' ';

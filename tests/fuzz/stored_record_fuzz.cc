@@ -57,7 +57,7 @@ void fuzz(FuzzBytes bytes) {
   const auto rest = bytes_of(bytes.subspan(2));
   const auto key = rest.first(std::min<std::size_t>(bytes[1], rest.size()));
   const auto body = rest.subspan(key.size());
-  switch (bytes[0] % 12) {
+  switch (bytes[0] % 13) {
     case 0:
       return check_row<Order>(Table::orders, key, body);
     case 1:
@@ -80,6 +80,8 @@ void fuzz(FuzzBytes bytes) {
       return check_row<GatewayWork>(Table::gateway_work, key, body);
     case 10:
       return check_row<RechargeAttempt>(Table::attempts, key, body);
+    case 11:
+      return check_row<NotifyAddress>(Table::notify_urls, key, body);
     default:
       return check_row<ShardTotalsRow>(Table::totals, key, body);
   }

@@ -8,7 +8,7 @@ class Receiver:
     """answer(event, attempt) -> status, or (status, headers). attempt counts from 1 for each event id."""
 
     def __init__(self, answer=lambda event, attempt: 204):
-        self.answer, self.calls, self.attempts, self.lock = answer, [], {}, threading.Lock()
+        self.answer, self.calls, self.attempts, self.paths, self.lock = answer, [], {}, [], threading.Lock()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -19,6 +19,7 @@ class Receiver:
                 event = json.loads(body)
                 with receiver.lock:
                     attempt = receiver.attempts[event["id"]] = receiver.attempts.get(event["id"], 0) + 1
+                    receiver.paths.append(self.path)
                 answer = receiver.answer(event, attempt)
                 status, headers = answer if isinstance(answer, tuple) else (answer, {})
                 with receiver.lock:

@@ -107,6 +107,7 @@ def test_a_supplier_recharges(tmp_path, acme):
         eventually(lambda: api.status(order_id) == "recharging")
         order = api.order(order_id)
         assert order["fulfilment"] == "http" and order["recharged_at"] is None and order["paid_at"]
+        eventually(lambda: acme.requests_of(order_id))  # it is begun before it is sent
         [request_id] = acme.requests_of(order_id)
         assert request_id == order_id + "-1"
         eventually(lambda: acme.asked_for[request_id] >= 2)

@@ -61,7 +61,8 @@ def test_every_setting_without_a_value_says_its_default(tmp_path):
     without = {name for name, (value, _) in shown(show(tmp_path, "")).items() if value is None}
     assert without <= {"admin.backup_dir", "admin.listen", "amqp.url", "auth.jwks_file", "auth.keys", "callback.allow_from",
                        "callback.secret", "callback.secret_file", "callback.secrets", "fulfilment.suppliers", "gateway_calls.ca_file",
-                       "server.trusted_proxies", "tls.certificate_file", "tls.client_ca_file", "tls.key_file"}, without
+                       "server.trusted_proxies", "tls.certificate_file", "tls.client_ca_file", "tls.key_file",
+                       "webhook.notify_secret_file"}, without
 
 
 def test_credentials_of_systemd(tmp_path, start_server):

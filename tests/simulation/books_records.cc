@@ -61,6 +61,10 @@ Result<std::vector<testing::MapRecords>> records_of(const MemoryBooks& books) {
                                  [&](unsigned, const RechargeAttempt& r) { of_order(r.order_id).put(r); });
   });
   then([&] {
+    return read<NotifyAddress>(books, Table::notify_urls,
+                               [&](unsigned, const NotifyAddress& r) { of_order(r.order_id).put(r); });
+  });
+  then([&] {
     return read<HouseAccountRow>(books, Table::house, [&](unsigned, const HouseAccountRow& r) {
       shards[r.shard].change_house_balance(r.account.kind, r.account.gateway) = r.account.balance;
     });

@@ -13,6 +13,8 @@ std::string text_of(const Event& event) {
   }
   if (const auto* refund = std::get_if<Refund>(&event.detail))
     text.append(" ").append(refund->refund_id.view());
+  if (const auto* address = std::get_if<NotifyAddress>(&event.detail))
+    text.append(" ").append(address->url.view());
   if (const auto* entry = std::get_if<Transfer>(&event.detail))
     text.append(" ").append(std::to_string(entry->amount.minor_units()));
   if (const auto* kept = std::get_if<PaymentException>(&event.detail))

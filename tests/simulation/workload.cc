@@ -52,6 +52,7 @@ Command Workload::place(Draws& draws) {
         text<GatewayName>(draws.one_in(3) ? kSimulatedGateway : name_of(kinds[draws.below(kinds.size())]));
   }
   command.limits = limits_;
+  if (placed_.size() % 4 == 1) command.notify_url = testing::kNotifyUrl;
   placed_.push_back(
       {command.order_id, command.amount.minor_units(), command.gateway.view() == name_of(Gateway::called)});
   return command;

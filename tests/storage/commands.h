@@ -14,6 +14,7 @@ namespace recharge::testing {
 constexpr unsigned kTestShards = 8;
 constexpr std::array<std::uint8_t, 16> kTestHashKey{0xc0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 inline const std::string kEvidence = R"({"status":"success"})";
+inline const std::string kNotifyUrl = "https://shop.example/told?order=1";
 
 class Commands {
  public:
@@ -87,6 +88,7 @@ class Commands {
     if (kind < 5) {
       auto command = draw(3) == 0 ? place_with_key(account, "key-" + std::to_string(draw(4)), kExpireAfterMs)
                                   : place(account, amount());
+      if (orders_.size() % 4 == 1) command.notify_url = kNotifyUrl;
       orders_.push_back({command.order_id, command.amount.minor_units()});
       return command;
     }

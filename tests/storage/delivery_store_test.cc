@@ -52,10 +52,37 @@ TEST(DeliveryStore, KeepsWhatWaitsByEndpointAndOverRestarts) {
   found = (*store)->read("shop");
   ASSERT_EQ(found->size(), 2U);
   EXPECT_EQ((*found)[0].state, DeliveryState::dead);
+  auto own = delivery(2);  // of an order with its own address
+  own.url = "https://shop.example/told";
+  ASSERT_TRUE((*store)->write("shop2", {own}, {delivery(9).id}));
+  found = (*store)->read("shop2");
+  ASSERT_EQ(found->size(), 1U);
+  EXPECT_EQ(found->front().url, own.url);
+  EXPECT_EQ(found->front().body, own.body);
   auto huge = delivery(4);
   huge.body.assign(1 << 20, 'x');
   EXPECT_FALSE((*store)->write("shop", {delivery(5), huge}, {}));
   EXPECT_EQ((*store)->read("shop")->size(), 2U) << "all or nothing";
+}
+
+TEST(DeliveryStore, KnowsWhoseAddressWantsNoMore) {
+  testing::TempFolder folder;
+  {
+    auto store = DeliveryStore::open(folder.at("deliveries"));
+    ASSERT_TRUE(store.has_value()) << store.error().to_text();
+    ASSERT_TRUE((*store)->write("notify@a", {delivery(1)}, {}));
+    ASSERT_TRUE((*store)->switch_off("notify@a", {"order-1", "order-2", "order-3"}));
+    ASSERT_TRUE((*store)->switch_on("notify@a", "order-2"));
+    ASSERT_TRUE((*store)->switch_on("notify@a", "never off")) << "no error";
+  }
+  auto store = DeliveryStore::open(folder.at("deliveries"));
+  ASSERT_TRUE(store.has_value());
+  EXPECT_TRUE(*(*store)->is_off("notify@a", "order-1"));
+  EXPECT_FALSE(*(*store)->is_off("notify@a", "order-2"));
+  EXPECT_TRUE(*(*store)->is_off("notify@a", "order-3"));
+  EXPECT_FALSE(*(*store)->is_off("notify@a", "order"));
+  EXPECT_FALSE(*(*store)->is_off("notify@a:1", "order-1")) << "another endpoint's";
+  EXPECT_EQ((*store)->read("notify@a")->size(), 1U) << "they are no deliveries";
 }
 
 }  // namespace

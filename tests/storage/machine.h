@@ -282,6 +282,7 @@ class Model {
       codec_.encode(attempt, row);
       keep(Table::attempts);
     }
+    plain(Table::notify_urls, r.notify_urls);
     codec_.encode(ShardTotalsRow{shard, r.shard_totals}, row);
     keep(Table::totals);
   }

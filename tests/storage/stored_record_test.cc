@@ -183,6 +183,9 @@ RechargeAttempt attempt() {
   made.reason = text<AttemptReason>("out of stock");
   return made;
 }
+NotifyAddress notify_address() {
+  return {id_of<OrderId>(3), text<NotifyUrl>("https://shop.example:8443/told?order=77")};
+}
 HouseAccountRow supplied_row() {
   HouseAccountRow row = house_row();
   row.account.kind = LedgerAccountKind::supplied;
@@ -259,6 +262,7 @@ std::vector<Kind> all_kinds() {
           kind_of("order_held", Table::orders, held_order()),
           kind_of("gateway_work_recharge", Table::gateway_work, recharge_work()),
           kind_of("attempt", Table::attempts, attempt()),
+          kind_of("notify_address", Table::notify_urls, notify_address()),
           kind_of("house_supplied", Table::house, supplied_row()),
           kind_of("totals_recharging", Table::totals, recharging_totals_row())};
 }
@@ -298,12 +302,14 @@ TEST(StoredRecord, TheLongestTextsFit) {
   work.gateway = longest(GatewayName());
   work.pay_text = longest(PayText());
   work.gateway_id = work.transaction_id = longest(TransactionId());
+  const NotifyAddress address{id_of<OrderId>(3), longest(NotifyUrl())};
   const ExceptionKeyRow key{{longest(OrderReference()), ExceptionKind::late_payment, longest(GatewayName()),
                              longest(TransactionId())},
                             id_of<ExceptionId>(1)};
   for (const auto& kind :
        {kind_of("order", Table::orders, order), kind_of("exception", Table::exceptions, exception),
         kind_of("debit", Table::debits, spent), kind_of("exception key", Table::exception_keys, key),
+        kind_of("notify address", Table::notify_urls, address),
         kind_of("gateway work", Table::gateway_work, work)}) {
     const auto same = kind.decodes_to_same(kind.row.key, kind.row.value);
     EXPECT_TRUE(same.same) << kind.name;

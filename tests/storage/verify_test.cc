@@ -116,6 +116,7 @@ TEST_F(VerifyTest, EveryRowThatIsAlteredOrMissingIsFound) {
       {Table::debits, "debit "},
       {Table::exceptions, "exception "},
       {Table::exception_keys, "exception key "},
+      {Table::notify_urls, "notify address "},
   };
   const auto whole = testing::bytes_of_file(data() + "/books/data.mdb");
   for (const Row& row : rows) {
