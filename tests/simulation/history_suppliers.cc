@@ -61,8 +61,10 @@ void History::supplier_event(Draws& draws) {
       return coverage_.count(Met::late_arrivals, arrived);
     }
     case 3: {  // whoever asks twice, or for what is long over
-      const auto name = workload_.fulfilment() == Fulfilment::amqp ? kWorkers : kSuppliers[draws.below(3)];
-      const auto number = static_cast<std::uint16_t>(1 + draws.below(3));
+      // What workers refused is never asked of them again: they have one attempt.
+      const bool of_workers = workload_.fulfilment() == Fulfilment::amqp;
+      const auto name = of_workers ? kWorkers : kSuppliers[draws.below(3)];
+      const auto number = static_cast<std::uint16_t>(1 + (of_workers ? 0 : draws.below(3)));
       return execute(BeginAttempt{order_id, number, text<SupplierName>(name)});
     }
     case 4:
