@@ -10,7 +10,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 # In the order of the cases of stored_record_fuzz.cc.
 TABLES = ["order", "account", "transfer", "refund", "debit", "exception", "exception_key", "idempotency", "house",
-          "gateway_work", "attempt", "totals"]
+          "gateway_work", "attempt", "notify_address", "totals"]
 CHECKSUM_BYTES = 8  # the target makes it anew
 
 
