@@ -1,72 +1,26 @@
 """What a payer sees: /pay/{order_id} in headless Chromium (tests/cashier), the code as SVG and on the terminal.
 
 Skipped, with the reason, where there is no Chromium, node or npm, or where npm cannot fetch playwright-core and a reader of
-codes: RECHARGE_CASHIER_MODULES names a folder that has them. What needs no browser is always tested."""
+codes. What needs no browser is always tested."""
 import json
-import os
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from api import Api, expect
+from browser import Browser
 from daemon import binary
 from gateways import Alipay, Wechat
 from replies import REPOSITORY
 from test_gateway_calls import FakeGateway
 
 SOURCES = REPOSITORY / "tests" / "cashier"
-MODULES = ("playwright-core", "jsqr", "pngjs")
-
-
-def module_folder():
-    """Fetched once, as package-lock.json has them."""
-    if os.environ.get("RECHARGE_CASHIER_MODULES"):
-        return os.environ["RECHARGE_CASHIER_MODULES"]
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("node and npm are needed to run a browser")
-    folder = REPOSITORY / "build" / "cashier"
-    if not all((folder / "node_modules" / name / "package.json").is_file() for name in MODULES):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCES / name, folder)
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=20000"]
-        try:
-            result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-        except subprocess.TimeoutExpired:
-            pytest.skip("npm could not fetch the browser's modules within 120 s")
-        if result.returncode != 0:
-            pytest.skip(f"npm could not fetch the browser's modules: {result.stderr[-300:]}")
-    return str(folder)
-
-
-class Payer:
-    """A browser on a phone."""
-
-    def __init__(self):
-        chromium = shutil.which("chromium")
-        if not chromium:
-            pytest.skip("chromium is needed: tools/install-packages test")
-        self.process = subprocess.Popen(["node", str(SOURCES / "payer.mjs"), module_folder(), chromium],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def __call__(self, **asked):
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        assert "error" not in answer, answer
-        return answer
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=10)
-        self.process.stdout.close()
 
 
 @pytest.fixture(scope="module")
 def payer():
-    made = Payer()
+    made = Browser("payer.mjs", SOURCES, "cashier")  # on a phone
     yield made
     made.close()
 
