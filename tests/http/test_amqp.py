@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from api import Api, eventually, expect
-from broker import Between, Broker, Cluster, free_port
+from broker import Between, Broker, Cluster, amqp_section, free_port
 from certificates import Authority
 from daemon import slowdown
 from faulty import must_fail, running
@@ -93,7 +93,7 @@ class Consumer:
 
 
 def config(port, exchange):
-    return f'[amqp]\nurl = "amqp://guest@127.0.0.1:{port}"\nexchange = "{exchange}"\nheartbeat_s = 2\n'
+    return amqp_section([port], exchange)
 
 
 def compare(api, consumer, within=60):
@@ -165,6 +165,43 @@ def test_a_connection_cut_in_any_frame(start_server, broker, part):
     print(f"{events} events over {between.cuts} cuts, {repeats} repeats")
     between.close()
     consumer.close()
+
+
+def goes_over(start, broker, exchange, listed=lambda *ports: ports, within=5):
+    """Of three brokers the first is not there, and the second goes while it is used."""
+    with closing(Consumer(broker, exchange)) as consumer, closing(Between(broker.port)) as first, \
+            closing(Between(broker.port)) as second:
+        server = start(amqp_section(listed(free_port(), first.port, second.port), exchange))
+        api = Api(server.address)
+        api.credit()
+        compare(api, consumer)
+        assert first.reached_at and not second.reached_at, "in order"
+        first.close()
+        gone = time.monotonic()
+        api.credit()
+        events, repeats = compare(api, consumer, within=within * slowdown())
+        assert events == 4 and "connected again, to 127.0.0.1:%d" % second.port in server.log_file.read_text()
+        print(f"the next broker was reached {(second.reached_at[0] - gone) * 1000:.0f} ms after the one before was lost, {repeats} repeats")
+
+
+def test_the_next_broker_is_tried_when_one_is_lost(start_server, broker):
+    goes_over(start_server, broker, "over")
+
+
+def test_brokers_are_tried_in_order_and_ever_more_slowly_by_rounds(start_server):
+    brokers = [Between(), Between(), Between()]
+    server = start_server(amqp_section([one.port for one in brokers], "x"))
+    eventually(lambda: len(brokers[-1].reached_at) >= 4, within=20)
+    tries = sorted((when, index) for index, one in enumerate(brokers) for when in one.reached_at)[:12]
+    assert [index for _, index in tries] == 4 * [0, 1, 2]
+    gaps = [later - earlier for (earlier, _), (later, _) in zip(tries, tries[1:])]
+    between, within = gaps[2::3], sorted(gap for place, gap in enumerate(gaps) if place % 3 != 2)
+    assert all(gap > pause for gap, pause in zip(between, (0.19, 0.39, 0.79))), gaps
+    assert within[len(within) // 2] < 0.1 * slowdown(), gaps
+    log = server.log_file.read_text()
+    assert all(log.count(f"127.0.0.1:{one.port}: ") == 1 for one in brokers), "each is complained of once"
+    for one in brokers:
+        one.close()
 
 
 def test_a_queue_that_is_full_refuses_and_gets_it_later(start_server, broker):
@@ -271,18 +308,19 @@ def test_a_broker_with_an_alarm_holds_up_nothing_else(start_server, broker, kind
     held_up_by_an_alarm(start_server, broker, f"alarm-{kind}", kind, *((3000, 7) if LONG else ()))
 
 
-def loses_its_nodes(start, cluster, exchange, reached, kind="quorum", back=True, within=90):
+def loses_its_nodes(start, cluster, exchange, listed, kind="quorum", back=True, within=90):
     """In mid-load each node in turn is killed, that of recharged, that of the queue's leader and the third, and comes back.
-    reached: the nodes that recharged's address leads to, by their order; the consumer's leads to all, the last one first. It
-    takes nothing before the end: what a node had handed to a consumer when it was killed, RabbitMQ hands out again behind others."""
+    listed: the nodes that recharged is told of; where these are several, it goes on while one is down. The consumer is led to
+    any, the last one first. It takes nothing before the end: what a node had handed to a consumer when it was killed, RabbitMQ
+    hands out again behind others."""
     reader = Between(*(node.port for node in reversed(cluster.nodes)))
-    between = Between(*(cluster.nodes[index].port for index in reached))
     consumer = Consumer(reader, exchange, arguments={"x-queue-type": kind}, hold=True)
     if back:
         leaders = cluster.nodes[0].control("list_queues", "--quiet", "name", "leader")
         assert f"{exchange}-queue\tthree@localhost" in leaders, leaders
-    server = start(config(between.port, exchange))
-    stop = threading.Event()
+    server = start(amqp_section([cluster.nodes[index].port for index in listed], exchange))
+    api, stop, waits = Api(server.address), threading.Event(), []
+    delivered = lambda: api.metrics()["recharge_subscriber_delivered_total"][AMQP]
 
     def load(index):
         api, rng = Api(server.address), random.Random(index)
@@ -296,7 +334,12 @@ def loses_its_nodes(start, cluster, exchange, reached, kind="quorum", back=True,
             for victim in (0, 2, 1) if back else (2,):
                 time.sleep(2)
                 cluster.nodes[victim].kill()
-                time.sleep(3)
+                if len(listed) > 1:
+                    killed, before = time.monotonic(), delivered()
+                    eventually(lambda: delivered() > before + 300, within=30)  # more than could be confirmed on the way
+                    waits.append(time.monotonic() - killed)
+                else:
+                    time.sleep(3)
                 if back:
                     cluster.nodes[victim].start()
             time.sleep(2)
@@ -304,19 +347,19 @@ def loses_its_nodes(start, cluster, exchange, reached, kind="quorum", back=True,
             stop.set()
         for one in loads:
             one.result()
-    api = Api(server.address)
     eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0, within)
     consumer.go()
     events, repeats = compare(api, consumer, within)
-    print(f"{events} events, {repeats} repeats, each of three nodes killed once")
-    for one in (consumer, between, reader):
+    print(f"{events} events, {repeats} repeats, each of three nodes killed once; 300 more were confirmed "
+          f"{', '.join(f'{wait:.1f}' for wait in waits)} s after each kill")
+    for one in (consumer, reader):
         one.close()
 
 
-@pytest.mark.parametrize("reached", [(0,), (0, 1, 2)], ids=["one_node", "any_node"])
-def test_a_cluster_with_a_quorum_queue_loses_its_nodes(start_server, cluster, reached):
-    """RECHARGE_LONG=1. `any_node` has before the cluster what passes connections on to a node that answers."""
-    loses_its_nodes(start_server, cluster, f"quorum{len(reached)}", reached)
+@pytest.mark.parametrize("listed", [(0,), (0, 1, 2)], ids=["one_node", "all_listed"])
+def test_a_cluster_with_a_quorum_queue_loses_its_nodes(start_server, cluster, listed):
+    """RECHARGE_LONG=1. `all_listed`: the publisher goes over to another node by itself."""
+    loses_its_nodes(start_server, cluster, f"quorum{len(listed)}", listed)
 
 
 def test_without_a_broker_nothing_else_suffers(start_server):
@@ -335,6 +378,10 @@ def test_a_cursor_that_moves_without_a_confirm_is_seen(broker, tmp_path):
     with ExitStack() as stack:
         must_fail(killed_between_the_call_and_its_record,
                   lambda settings: stack.enter_context(running(tmp_path, settings, broken="trusting_the_broker")), broker, "trusting")
+
+
+def test_a_publisher_that_stays_with_its_broker_is_seen(start_server, broker):
+    must_fail(goes_over, start_server, broker, "staying", lambda gone, first, second: (gone, first), 1)
 
 
 def test_a_queue_on_one_node_is_seen(start_server, cluster):
