@@ -157,8 +157,15 @@ bool AmqpConnection::rest() {
 
 bool AmqpConnection::pause(std::int64_t ms) {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return stopping_.load(); });
+  wake_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return stopping_ || interrupted_; });
+  interrupted_ = false;
   return !stopping_;
+}
+
+void AmqpConnection::interrupt() {
+  const std::lock_guard lock(mutex_);
+  interrupted_ = true;
+  wake_.notify_one();
 }
 
 // Each trouble once, however often it is tried again.

@@ -52,6 +52,7 @@ class AmqpConnection {
   bool give_up();
   bool rest();  // a pause, each longer than the one before. False: to stop
   bool pause(std::int64_t ms);
+  void interrupt();  // the pause, or the next one; any thread
   void complain(const std::string& what);
 
   void stop();
@@ -81,6 +82,7 @@ class AmqpConnection {
   std::mutex mutex_;  // of what follows
   std::condition_variable wake_;
   int socket_ = -1;  // to end a call that the broker does not let end
+  bool interrupted_ = false;
   std::atomic<bool> stopping_{false};
 };
 

@@ -46,8 +46,9 @@ void AmqpPublisher::add_to(SubscriberMetrics& metrics) const {
 void AmqpPublisher::run() {
   begin_thread("amqp", Urgency::outgoing);
   for (bool on = true; on;) {
+    grant_wish();
     if (cursors_->get(kSubscriber).state != SubscriberState::active) {
-      on = connection_.rest();
+      on = connection_.pause(kIdlePollMs);
       continue;
     }
     if (connect()) {
@@ -59,6 +60,30 @@ void AmqpPublisher::run() {
     note(true);
     on = connection_.give_up();
   }
+}
+
+void AmqpPublisher::ask(Wish wish) {
+  wish_ = wish;
+  connection_.interrupt();
+}
+
+void AmqpPublisher::grant_wish() {
+  StorageResult<void> done;
+  switch (wish_.exchange(Wish::none)) {
+    case Wish::none:
+      return;
+    case Wish::pause:
+      done = cursors_->set_state(kSubscriber, SubscriberState::paused);
+      break;
+    case Wish::resume:
+      done = cursors_->set_state(kSubscriber, SubscriberState::active);
+      break;
+    case Wish::restart:
+      const auto first = oldest_place(journal_);
+      done = first ? cursors_->restart(kSubscriber, *first, wall_ms()) : StorageResult<void>(first.error());
+      break;
+  }
+  if (!done) log_error("amqp: " + done.error().to_text());
 }
 
 bool AmqpPublisher::connect() {
@@ -85,7 +110,8 @@ void AmqpPublisher::serve() {
     }
     return connection_.complain("reading events: " + sought.error().to_text());
   }
-  while (!connection_.stopping() && cursors_->get(kSubscriber).state == SubscriberState::active) {
+  while (!connection_.stopping() && wish_ == Wish::none &&
+         cursors_->get(kSubscriber).state == SubscriberState::active) {
     if (!publish_some(reader) || !take_frames()) return;
     if (unconfirmed_.empty()) {
       confirmed_ = reader.resume_point();

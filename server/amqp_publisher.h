@@ -1,9 +1,9 @@
 // Purpose: tells a broker of events: each to a durable topic exchange, by its type as routing key,
 // persistent, with the event's id as message id. The cursor moves when the broker confirms; what was not
 // confirmed is sent again on the next connection, in order, so that each arrives at least once. Owner: its
-// thread; add_to() any thread. Lifetime: within the journal and the cursors. Errors: are logged; it connects
-// again (AmqpConnection). Units: milliseconds (_ms). Source: AMQP 0-9-1 and RabbitMQ's publisher confirms;
-// librabbitmq 0.11.
+// thread; ask() and add_to() any thread. Lifetime: within the journal and the cursors. Errors: are logged; it
+// connects again (AmqpConnection). Units: milliseconds (_ms). Source: AMQP 0-9-1 and RabbitMQ's publisher
+// confirms; librabbitmq 0.11.
 #pragma once
 
 #include <amqp.h>
@@ -28,12 +28,16 @@ class AmqpPublisher {
   static constexpr std::size_t kMaxUnconfirmed = 256;
   static constexpr std::int64_t kPollMs = 10;
   static constexpr std::int64_t kNoteMs = 250;
+  static constexpr std::int64_t kIdlePollMs = 250;  // while it is paused, or lost
 
   // Throws std::runtime_error where its cursor cannot be read, SettingsError for its password.
   AmqpPublisher(const AmqpSettings& settings, const EventJournal& journal,
                 std::shared_ptr<SubscriberCursors> cursors);
   ~AmqpPublisher();
 
+  // What an operator may ask for; done soon. restart: from the oldest event that is kept.
+  enum class Wish : std::uint8_t { none, pause, resume, restart };
+  void ask(Wish wish);
   void add_to(SubscriberMetrics& metrics) const;
 
  private:
@@ -44,6 +48,7 @@ class AmqpPublisher {
   };
 
   void run();
+  void grant_wish();
   bool connect();
   void serve();  // until the connection is lost, or there is nothing to be done on it
   bool publish_some(EventReader& reader);
@@ -63,6 +68,7 @@ class AmqpPublisher {
   std::int64_t confirmed_wall_ms_ = 0;
   std::int64_t noted_ms_ = 0;
   bool refused_ = false;  // the last connection ended by a nack
+  std::atomic<Wish> wish_{Wish::none};
   std::atomic<std::uint64_t> delivered_{0};
   std::thread thread_;
 };

@@ -1,9 +1,11 @@
 """RabbitMQ: every event arrives, by its type, persistent, in order, also while the broker and recharged are killed.
 
 A broker of Debian and a consumer of npm; skipped, with the reason, where either is missing."""
+import base64
 import json
 import os
 import random
+import re
 import subprocess
 import threading
 import time
@@ -15,8 +17,9 @@ import pytest
 from api import Api, eventually, expect
 from broker import Between, Broker, Cluster, amqp_section, free_port
 from certificates import Authority
-from daemon import slowdown
+from daemon import binary, slowdown
 from faulty import must_fail, running
+from receiver import Receiver
 from replies import REPOSITORY
 from test_events import read, some_life
 from test_webhooks import receivers_folder
@@ -350,8 +353,8 @@ def loses_its_nodes(start, cluster, exchange, listed, kind="quorum", back=True, 
     eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0, within)
     consumer.go()
     events, repeats = compare(api, consumer, within)
-    print(f"{events} events, {repeats} repeats, each of three nodes killed once; 300 more were confirmed "
-          f"{', '.join(f'{wait:.1f}' for wait in waits)} s after each kill")
+    print(f"{events} events, {repeats} repeats, each of three nodes killed once; s until 300 more were confirmed: "
+          f"{[round(wait, 1) for wait in waits]}")
     for one in (consumer, reader):
         one.close()
 
@@ -362,6 +365,91 @@ def test_a_cluster_with_a_quorum_queue_loses_its_nodes(start_server, cluster, li
     loses_its_nodes(start_server, cluster, f"quorum{len(listed)}", listed)
 
 
+def tool(server, *arguments):
+    done = subprocess.run([binary("RECHARGE_BIN", "recharge"), "--server", server.url, *arguments], capture_output=True, text=True,
+                          timeout=20, check=False)
+    return done.returncode, done.stdout
+
+
+def doctor(server):
+    """What it finds of subscribers, and whether that is well."""
+    _, out = tool(server, "--json", "doctor")
+    (found,) = [check for check in json.loads(out)["checks"] if check["check"] == "subscribers"]
+    return found["ok"], found["finding"]
+
+
+def test_paused_resumed_and_begun_anew(start_server, broker):
+    """Anew: from the oldest event that is kept, each with its id and bytes from before."""
+    consumer, server = Consumer(broker, "anew"), start_server(config(broker.port, "anew"))
+    api = Api(server.address)
+    for _ in range(5):
+        api.credit()
+    assert compare(api, consumer) == (10, 0)
+    for action, state in (("pause", "paused"), ("resume", "active")):
+        assert tool(server, "webhook", action, "amqp")[0] == 0
+        eventually(lambda: expect(api.get("/api/webhooks/amqp"), 200)["webhook"]["state"] == state)
+        if action == "pause":
+            api.credit()
+            time.sleep(0.4)
+            assert len(consumer.lines) == 10 and "paused" in tool(server, "webhook", "list")[1]
+    assert compare(api, consumer) == (12, 0)
+    tool(server, "webhook", "restart", "amqp")
+    eventually(lambda: len(consumer.lines) == 24)
+    assert compare(api, consumer) == (12, 12)
+    expect(api.post("/api/webhooks/amqp", {"action": "resend"}), 400, error="invalid_request")
+    assert doctor(server) == (True, "amqp active")
+    consumer.close()
+
+
+def test_who_is_too_far_behind_is_lost_and_begins_anew(start_server, tmp_path):
+    """RECHARGE_LONG=1. Retention waits for a broker that is not there and a webhook that is paused, as long as it may."""
+    long_form("retention looks every 5 s")
+    receiver, secret = Receiver(), tmp_path / "secret"
+    secret.write_text("whsec_" + base64.b64encode(bytes(32)).decode())
+    server = start_server(
+        '[store]\nsegment_bytes = 8388608\ncheckpoint_interval_ms = 200\njournal_retention = "1MiB"\n[events]\nhold_mib = 64\n'
+        f'[webhook.shop]\nurl = "{receiver.url}"\nsecret_file = "{secret}"\nallow_private = true\nevents = ["order.closed"]\n'
+        + config(free_port(), "x"), secrets=False)
+    api = Api(server.address)
+    tool(server, "webhook", "pause", "shop")
+    first = api.place()
+    api.close_order(first)
+    began = expect(api.get("/api/events?after=latest"), 200)["next_after"]
+    states = lambda: {name: expect(api.get(f"/api/webhooks/{name}"), 200)["webhook"]["state"] for name in ("shop", "amqp")}
+    assert states() == {"shop": "paused", "amqp": "active"}
+
+    def load(seconds):
+        code, out = tool(server, "--json", "--secret-file", str(server.data_dir / "callback.secret"), "load", "--connections", "16",
+                         "--duration", str(seconds), "--orders", "30000", "--no-books")
+        assert code == 0, out
+
+    load(1)
+    assert doctor(server)[0] and "lost" not in doctor(server)[1]
+    deadline = time.monotonic() + 60
+    while "lost" not in states().values():
+        assert time.monotonic() < deadline
+        load(1)
+    eventually(lambda: states() == {"shop": "lost", "amqp": "lost"}, within=30)
+    log = server.log_file.read_text()
+    assert "subscriber webhook-shop is lost" in log and "subscriber amqp is lost" in log
+    good, finding = doctor(server)
+    assert not good and "amqp lost" in finding and "webhook-shop lost" in finding
+    eventually(lambda: expect_gone(api, began), within=30)
+    for name in ("shop", "amqp"):
+        tool(server, "webhook", "restart", name)
+    eventually(lambda: states() == {"shop": "active", "amqp": "active"})
+    last = api.place()
+    api.close_order(last)
+    eventually(lambda: [event["order"]["order_id"] for event in receiver.taken()] == [last], within=30)
+    assert api.order(first)["status"] == "closed", "what it did not hear of, it reads"
+    receiver.close()
+
+
+def expect_gone(api, after):
+    reply = api.get(f"/api/events?after={after}")
+    return reply.status == 410
+
+
 def test_without_a_broker_nothing_else_suffers(start_server):
     server = start_server(config(free_port(), "x"))
     api = Api(server.address)
@@ -370,6 +458,9 @@ def test_without_a_broker_nothing_else_suffers(start_server):
     eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] > 0)
     assert api.metrics()["recharge_subscriber_failures_total"][AMQP] >= 1
     expect(api.get("/readyz"), 200)
+    time.sleep(1)
+    good, finding = doctor(server)
+    assert good and re.fullmatch(r"amqp active, amqp is [1-9] s behind", finding), finding
 
 
 # --- what these tests would see ---------------------------------------------------------------------------------------

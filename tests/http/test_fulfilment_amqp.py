@@ -154,6 +154,52 @@ def test_workers_that_come_later_are_asked_again_under_the_same_id(tmp_path, bro
             worker.kill()
 
 
+@pytest.mark.parametrize("step, withheld", [("asked for, not sent", "messages"), ("sent, not confirmed", "confirms"),
+                                            ("the result recorded, not acknowledged", "acks")])
+def test_kill_9_at(step, withheld, tmp_path, broker):
+    """Each recharge is performed once, and its result leaves the queue in the end."""
+    exchange, between = f"kill-{withheld}", Between(broker.port)
+    worker = Worker([broker], tmp_path, exchange)
+    daemon = Daemon(tmp_path / "server", SECRETS + config([between], exchange))
+    daemon.listen = "%s:%d" % daemon.address
+    try:
+        api = Api(daemon.address)
+        eventually(lambda: len(between.reached_at) == 2)
+        first = api.place()
+        expect(api.callback(first), 200, msg="Payment recorded")
+        ends(api, first, "recharged")
+        eventually(lambda: left_in(broker, f"{exchange}.results") == 0)
+        between.withheld = withheld
+        order_id = api.place()
+        expect(api.callback(order_id), 200, msg="Payment recorded")
+        if withheld == "messages":
+            time.sleep(0.3)
+        if withheld == "confirms":
+            eventually(lambda: len(worker.done()) == 2)
+        if withheld == "acks":
+            ends(api, order_id, "recharged")
+        assert api.status(order_id) == ("recharged" if withheld == "acks" else "recharging")
+        assert len(worker.done()) == (1 if withheld == "messages" else 2)
+        api.close()
+        daemon.kill()
+        between.withheld = None
+        daemon.start()
+        api = Api(daemon.address)
+        ends(api, order_id, "recharged", 20)
+        eventually(lambda: left_in(broker, f"{exchange}.results") == 0, 20)
+        assert [one["request_id"] for one in worker.done()] == [f"{first}-1", f"{order_id}-1"]
+        assert api.ledger_sum() == 0 and stuck(api) == []
+        api.close()
+        daemon.stop()
+    finally:
+        worker.kill()
+        between.close()
+        if daemon.process is not None:
+            daemon.process.kill()
+            daemon.process.wait()
+            daemon.process.stdout.close()
+
+
 def test_results_come_over_the_next_broker(tmp_path, broker):
     """Of the settings' two, the first is lost."""
     first, second, worker = Between(broker.port), Between(broker.port), Worker([broker], tmp_path, "over")
@@ -177,7 +223,7 @@ def test_workers_recharge_though_each_node_of_a_cluster_is_killed(tmp_path):
     """RECHARGE_LONG=1. The queues are quorum queues, also the one of the results, which the worker made; both know all nodes."""
     if not LONG:
         pytest.skip("RECHARGE_LONG=1: three brokers take half a minute")
-    cluster = Cluster(tmp_path / "cluster")
+    cluster = Cluster(tmp_path)
     try:
         worker, ids = Worker(cluster.nodes, tmp_path, "nodes", "quorum"), []
         with served(tmp_path / "server", config(cluster.nodes, "nodes")) as (_, api):

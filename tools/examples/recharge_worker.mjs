@@ -32,13 +32,14 @@ for (let turn = 0; ; ++turn) {
     const closed = new Promise((resolve) => connection.on("close", resolve));
     const channel = await connection.createConfirmChannel();
     channel.on("error", () => {});
+    const beginAnew = () => connection.close().catch(() => {});
+    channel.on("close", beginAnew);
     await channel.assertExchange(exchange, "topic", { durable: true });
     await channel.assertQueue(results, queue);
     await channel.assertQueue("recharge.requests", queue);
     await channel.bindQueue("recharge.requests", exchange, "recharge.requested");
     await channel.prefetch(16);
-    await channel.consume("recharge.requests", async (message) => {
-      if (message === null) return;
+    const work = async (message) => {
       const event = JSON.parse(message.content.toString());
       let result = done.get(event.request_id);
       if (!result) {
@@ -50,7 +51,9 @@ for (let turn = 0; ; ++turn) {
       channel.sendToQueue(results, Buffer.from(JSON.stringify(result)), { persistent: true, messageId: event.request_id });
       await channel.waitForConfirms();
       channel.ack(message);
-    });
+    };
+    // Where the connection is lost meanwhile, the broker hands the message out again; null: the queue's node is gone.
+    await channel.consume("recharge.requests", (message) => (message ? work(message).catch(beginAnew) : beginAnew()));
     console.log(JSON.stringify({ ready: true }));
     await closed;
   } catch (error) {
