@@ -200,6 +200,31 @@ def test_kill_9_at(step, withheld, tmp_path, broker):
             daemon.process.stdout.close()
 
 
+@pytest.mark.parametrize("part", [0.0, 0.5] if LONG else [0.5], ids=lambda part: f"after_{part}")
+def test_connections_cut_in_any_frame(tmp_path, broker, part):
+    """Of the two, the one that comes back first: what goes out, or what comes in. RECHARGE_LONG=1: in each of 30 frames."""
+    exchange, ids, between = f"cut{int(part * 10)}", [], Between(broker.port)
+    worker = Worker([broker], tmp_path, exchange)
+    try:
+        with served(tmp_path / "server", config([between], exchange, again_ms=400)) as (_, api):
+            for frame in range(1, 31) if LONG else (12, 17):
+                before = between.cuts
+                between.cut_at(frame, part)
+                while between.cuts == before:
+                    ids.append(api.place())
+                    expect(api.callback(ids[-1]), 200, msg="Payment recorded")
+                    time.sleep(0.05)
+                for order_id in ids:
+                    ends(api, order_id, "recharged", 20)
+            assert sorted(one["request_id"] for one in worker.done()) == sorted(f"{order_id}-1" for order_id in ids)
+            eventually(lambda: left_in(broker, f"{exchange}.results") == 0)
+            assert api.ledger_sum() == 0 and stuck(api) == []
+            print(f"{len(ids)} orders over {between.cuts} cuts")
+    finally:
+        worker.kill()
+        between.close()
+
+
 def test_results_come_over_the_next_broker(tmp_path, broker):
     """Of the settings' two, the first is lost."""
     first, second, worker = Between(broker.port), Between(broker.port), Worker([broker], tmp_path, "over")
