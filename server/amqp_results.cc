@@ -1,49 +1,26 @@
 #include "server/amqp_results.h"
 
-#include <amqp_ssl_socket.h>
-#include <amqp_tcp_socket.h>
-#include <sys/socket.h>
-
-#include <algorithm>
-#include <chrono>
-
 #include "server/log.h"
-#include "server/secret_file.h"
 #include "storage/thread_role.h"
 
 namespace recharge {
 namespace {
 
-constexpr amqp_channel_t kChannel = 1;
-constexpr int kFrameBytes = 131'072;
+constexpr amqp_channel_t kChannel = AmqpConnection::kChannel;
 constexpr std::size_t kMaxMessageBytes = 16 << 10;
-constexpr const char* kSystemAuthorities = "/etc/ssl/certs/ca-certificates.crt";
-
-timeval time_of(std::int64_t ms) noexcept { return {ms / 1000, (ms % 1000) * 1000}; }
-amqp_bytes_t view(std::string_view text) noexcept { return {text.size(), const_cast<char*>(text.data())}; }
-
-Secret read_password(const AmqpSettings& settings) {
-  if (!settings.password.file.empty()) return read_secret_file(settings.password);
-  return std::move(*Secret::from_text("guest"));
-}
 
 }  // namespace
 
 AmqpResults::AmqpResults(const AmqpSettings& settings, std::string queue, Take take)
     : settings_(settings),
       queue_(std::move(queue)),
-      password_(read_password(settings)),
-      take_(std::move(take)) {
+      take_(std::move(take)),
+      connection_(settings_, "amqp results", AmqpConnection::Blocks::untold) {
   thread_ = std::thread(&AmqpResults::run, this);
 }
 
 AmqpResults::~AmqpResults() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    if (const int fd = socket_.load(); fd >= 0) ::shutdown(fd, SHUT_RDWR);
-  }
-  wake_.notify_one();
+  connection_.stop();
   thread_.join();
 }
 
@@ -52,96 +29,39 @@ void AmqpResults::settle(const RechargeResult& result, bool recorded) {
   settled_.push_back({result.connection, result.tag, recorded});
 }
 
-bool AmqpResults::pause(std::int64_t ms) {
-  std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return stopping_.load(); });
-  return !stopping_;
-}
-
-// Each trouble once, however often it is tried again.
-void AmqpResults::complain(const std::string& what) {
-  if (what == last_complaint_ || stopping_) return;
-  last_complaint_ = what;
-  log_warning("amqp results: " + log_safe(what) + "; it is tried again");
-}
-
 void AmqpResults::run() {
   begin_thread("amqp results", Urgency::background);
-  std::int64_t wait_ms = kFirstPauseMs;
-  while (!stopping_) {
+  do {
     ++number_;
-    if (connect()) {
-      wait_ms = kFirstPauseMs;
-      last_complaint_.clear();
-      serve();
-    }
-    {
-      const std::lock_guard lock(mutex_);
-      socket_ = -1;
-    }
-    connection_.reset();
-    if (!pause(wait_ms)) break;
-    wait_ms = std::min(2 * wait_ms, kLongestPauseMs);
-  }
-}
-
-bool AmqpResults::answered(const char* what) {
-  const amqp_rpc_reply_t reply = amqp_get_rpc_reply(connection_.get());
-  if (reply.reply_type == AMQP_RESPONSE_NORMAL) return true;
-  complain(std::string(what) + (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION
-                                    ? std::string(": ") + amqp_error_string2(reply.library_error)
-                                    : std::string(": the broker refuses")));
-  return false;
+    if (!connect()) continue;
+    connection_.works();
+    serve();
+    connection_.held();
+  } while (connection_.give_up());
 }
 
 bool AmqpResults::connect() {
-  connection_.reset(amqp_new_connection());
-  if (!connection_) return false;
-  amqp_socket_t* socket =
-      settings_.tls ? amqp_ssl_socket_new(connection_.get()) : amqp_tcp_socket_new(connection_.get());
-  if (socket == nullptr) return false;
-  if (settings_.tls) {
-    const std::string ca = settings_.ca_file.empty() ? kSystemAuthorities : settings_.ca_file.string();
-    amqp_ssl_socket_set_verify_peer(socket, 1);
-    amqp_ssl_socket_set_verify_hostname(socket, 1);
-    if (amqp_ssl_socket_set_cacert(socket, ca.c_str()) != AMQP_STATUS_OK) {
-      complain("the certificates of " + ca + " cannot be read");
-      return false;
-    }
-  }
-  timeval timeout = time_of(kAnswerMs);
-  const int opened = amqp_socket_open_noblock(socket, settings_.host.c_str(), settings_.port, &timeout);
-  if (opened != AMQP_STATUS_OK) {
-    complain("connecting: " + std::string(amqp_error_string2(opened)));
-    return false;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return false;
-    socket_ = amqp_get_sockfd(connection_.get());
-  }
-  amqp_set_handshake_timeout(connection_.get(), &timeout);
-  amqp_set_rpc_timeout(connection_.get(), &timeout);
-  const std::string password(password_.reveal());
-  const amqp_rpc_reply_t login =
-      amqp_login(connection_.get(), settings_.virtual_host.c_str(), 0, kFrameBytes, settings_.heartbeat_s,
-                 AMQP_SASL_METHOD_PLAIN, settings_.user.c_str(), password.c_str());
-  if (login.reply_type != AMQP_RESPONSE_NORMAL) {
-    complain("the broker does not let us in");
-    return false;
-  }
-  amqp_channel_open(connection_.get(), kChannel);
-  if (!answered("opening the channel")) return false;
-  amqp_queue_declare(connection_.get(), kChannel, view(queue_), 0, 1, 0, 0, amqp_empty_table);
-  if (!answered("declaring the queue")) return false;
+  if (!connection_.open() || !has_queue()) return false;
   amqp_basic_qos(connection_.get(), kChannel, 0, kMaxUnsettled, 0);
-  if (!answered("limiting what is under way")) return false;
-  amqp_basic_consume(connection_.get(), kChannel, view(queue_), amqp_empty_bytes, 0, 0, 0, amqp_empty_table);
-  return answered("consuming");
+  if (!connection_.answered("limiting what is under way")) return false;
+  amqp_basic_consume(connection_.get(), kChannel, amqp_view(queue_), amqp_empty_bytes, 0, 0, 0,
+                     amqp_empty_table);
+  return connection_.answered("consuming");
+}
+
+// One that is there is taken as it is: who made it may have wanted it otherwise (x-queue-type).
+bool AmqpResults::has_queue() {
+  const auto declare = [this](bool make) {
+    amqp_queue_declare(connection_.get(), kChannel, amqp_view(queue_), make ? 0 : 1, 1, 0, 0,
+                       amqp_empty_table);
+  };
+  declare(false);
+  if (connection_.refused_for(AMQP_NOT_FOUND)) declare(true);
+  return connection_.answered("declaring the queue");
 }
 
 void AmqpResults::serve() {
-  while (!stopping_) {
+  while (!connection_.stopping()) {
     if (!take_messages() || !settle_some()) return;
   }
 }
@@ -151,7 +71,7 @@ bool AmqpResults::take_messages() {
   for (std::int64_t wait_ms = kPollMs;; wait_ms = 0) {
     amqp_maybe_release_buffers(connection_.get());
     amqp_envelope_t envelope;
-    timeval wait = time_of(wait_ms);
+    timeval wait = amqp_time(wait_ms);
     const amqp_rpc_reply_t reply = amqp_consume_message(connection_.get(), &envelope, &wait, 0);
     if (reply.reply_type == AMQP_RESPONSE_NORMAL) {
       const bool taken = take(envelope);
@@ -161,7 +81,7 @@ bool AmqpResults::take_messages() {
     }
     if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION && reply.library_error == AMQP_STATUS_TIMEOUT)
       return true;
-    complain(
+    connection_.complain(
         "the connection is lost");  // also by what is no message: the broker closes, or cancels the consumer
     return false;
   }
@@ -218,10 +138,10 @@ bool AmqpResults::settle_some() {
     const int done = one.recorded ? amqp_basic_ack(connection_.get(), kChannel, one.tag, 0)
                                   : amqp_basic_nack(connection_.get(), kChannel, one.tag, 0, 1);
     if (done == AMQP_STATUS_OK) continue;
-    complain("acknowledging: " + std::string(amqp_error_string2(done)));
+    connection_.complain("acknowledging: " + std::string(amqp_error_string2(done)));
     return false;
   }
-  return !refused || pause(kAgainMs);
+  return !refused || connection_.pause(kAgainMs);
 }
 
 }  // namespace recharge

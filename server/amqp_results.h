@@ -1,17 +1,14 @@
 // Purpose: takes what workers report of recharges out of a queue of the broker. A message is acknowledged to
 // the broker only after what it says is durable, or is known to change nothing; until then the broker keeps
 // it, and sends it again after a lost connection. Owner: its thread; settle() any thread. Lifetime: within
-// the io threads that it hands results to. Errors: are logged; it connects again, ever more slowly. Units:
+// the io threads that it hands results to. Errors: are logged; it connects again (AmqpConnection). Units:
 // _ms. Source: AMQP 0-9-1; librabbitmq.
 #pragma once
 
 #include <amqp.h>
 
-#include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -20,7 +17,7 @@
 
 #include "core/json_object.h"
 #include "core/recharge_attempt.h"
-#include "core/secret.h"
+#include "server/amqp_connection.h"
 #include "server/amqp_settings.h"
 
 namespace recharge {
@@ -39,9 +36,6 @@ class AmqpResults {
  public:
   static constexpr std::uint16_t kMaxUnsettled = 128;  // sent by the broker and not acknowledged
   static constexpr std::int64_t kPollMs = 20;
-  static constexpr std::int64_t kFirstPauseMs = 200;
-  static constexpr std::int64_t kLongestPauseMs = 30'000;
-  static constexpr std::int64_t kAnswerMs = 5'000;
   static constexpr std::int64_t kAgainMs = 500;  // before what could not be recorded is sent again
 
   using Take = std::function<void(const RechargeResult& result)>;
@@ -55,11 +49,6 @@ class AmqpResults {
   void settle(const RechargeResult& result, bool recorded);
 
  private:
-  struct Close {
-    void operator()(amqp_connection_state_t connection) const noexcept {
-      amqp_destroy_connection(connection);
-    }
-  };
   struct Settled {
     std::uint64_t connection = 0;
     std::uint64_t tag = 0;
@@ -68,27 +57,20 @@ class AmqpResults {
 
   void run();
   bool connect();
-  bool answered(const char* what);
+  bool has_queue();
   void serve();
   bool take_messages();
   bool take(const amqp_envelope_t& envelope);
   bool settle_some();
-  bool pause(std::int64_t ms);
-  void complain(const std::string& what);
 
   const AmqpSettings settings_;
   const std::string queue_;
-  const Secret password_;
   const Take take_;
-  std::unique_ptr<amqp_connection_state_t_, Close> connection_;
+  AmqpConnection connection_;
   std::uint64_t number_ = 0;  // of the connection
   JsonReader json_;
-  std::string last_complaint_;
-  std::atomic<int> socket_{-1};
   std::mutex mutex_;
-  std::condition_variable wake_;
   std::vector<Settled> settled_;
-  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 

@@ -1,10 +1,11 @@
-// Purpose: the broker that is told of events. Lifetime: as Settings. Units: in the names.
+// Purpose: the brokers that are told of events. Lifetime: as Settings. Units: in the names.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "server/secret_source.h"
 
@@ -12,10 +13,18 @@ namespace recharge {
 
 class SettingsReader;
 
-struct AmqpSettings {
-  bool tls = false;
+struct AmqpBroker {
   std::string host;
   int port = 5672;
+  std::string to_text() const { return host + ":" + std::to_string(port); }
+};
+
+struct AmqpSettings {
+  static constexpr std::size_t kMaxBrokers = 16;
+
+  std::vector<AmqpBroker>
+      brokers;  // one at least; several: of one cluster, in the order in which they are tried
+  bool tls = false;
   std::string user = "guest";
   std::string virtual_host = "/";
   SecretSource password;          // no file: "guest"

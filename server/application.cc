@@ -212,6 +212,9 @@ void Application::open_desk() {
 void Application::open_subscribers() {
   if (settings_.amqp) {
     amqp_ = std::make_unique<AmqpPublisher>(*settings_.amqp, opened_.events, opened_.cursors);
+    webhooks_.broker = amqp_.get();
+    webhooks_.cursors = opened_.cursors;
+    service_.webhooks = &webhooks_;
   }
   if (settings_.webhooks.empty() && settings_.notify.allowed_hosts.empty()) return;
   auto store = DeliveryStore::open(settings_.store.data_dir.string() + "/deliveries");

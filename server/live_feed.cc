@@ -52,7 +52,7 @@ void LiveFeed::unwatch(unsigned thread, const std::string& topic) {
 }
 
 void LiveFeed::run() {
-  begin_thread("live-events", Urgency::outgoing);
+  begin_thread("live-events", Urgency::awaited);
   for (;;) {
     {
       std::unique_lock lock(mutex_);

@@ -77,6 +77,7 @@ NotifySettings read_notify(SettingsReader& reader) {
   if (!secret && !notify.allowed_hosts.empty())
     reader.refuse(hosts_path, "needs webhook.notify_secret_file: nothing is sent unsigned");
   if (secret) notify.secret = std::move(*secret);
+  notify.ca_file = read_webhook_ca(reader);
   if (auto on = reader.boolean("webhook.notify_allow_private")) notify.allow_private = *on;
   if (auto retries = read_retries(reader, "webhook.notify_retries")) notify.retries_ms = std::move(*retries);
   return notify;
@@ -90,6 +91,7 @@ std::vector<WebhookSettings> endpoints_of(const NotifySettings& settings) {
     endpoint.subscriber = subscriber_of(host);
     endpoint.secret = settings.secret;
     endpoint.retries_ms = settings.retries_ms;
+    endpoint.ca_file = settings.ca_file;
     endpoint.allow_private = settings.allow_private;
     endpoint.takes_url = [settings, name = host.to_text()](std::string_view url) {
       const NotifyHost* found = check_notify_url(url, settings).host;

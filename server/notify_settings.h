@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ struct NotifySettings {
 
   std::vector<NotifyHost> allowed_hosts;  // empty: no order has an address of its own
   SecretSource secret;                    // as of a webhook; there wherever a host is
+  std::filesystem::path ca_file;          // as of a webhook
   bool allow_private = false;             // http, and addresses that are loopback, private or link-local, too
   std::vector<std::int64_t> retries_ms = kWebhookRetriesMs;
 };

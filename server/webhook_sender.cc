@@ -33,6 +33,7 @@ HttpClientOptions client_options(const WebhookSettings& settings) {
   options.limits.max_answer_bytes = 16 << 10;
   options.thread_name = "webhook http";
   options.urgency = Urgency::outgoing;
+  options.ca_file = settings.ca_file.string();
   if (!settings.allow_private) options.allow_address = &is_public_address;
   return options;
 }
@@ -74,6 +75,7 @@ WebhookSender::WebhookSender(const WebhookSettings& settings, const Sources& sou
       subscriber_(settings.subscriber.empty() ? "webhook-" + settings.name : settings.subscriber),
       sources_(sources),
       urls_(std::move(urls)),
+      given_up_(urls_ ? GivenUpEvents::kMostOfAHost : GivenUpEvents::kAll),
       signer_(std::move(signer)) {
   const auto cursor = sources_.cursors->attach(subscriber_, latest_place(sources_.journal));
   if (!cursor) throw std::runtime_error(cursor.error().to_text());
@@ -99,7 +101,7 @@ void WebhookSender::load() {
     if (delivery.state == DeliveryState::waiting && may_send(settings_, delivery)) {
       add(std::move(delivery), true);
     } else {
-      given_up_.insert(delivery.id);
+      if (const auto too_old = given_up_.add(delivery.id)) done_.push_back(*too_old);
     }
   }
 }
@@ -350,11 +352,7 @@ void WebhookSender::give_up(Open& open) {
   const EventId id = open.delivery.id;
   open.delivery.state = DeliveryState::dead;
   dead_.push_back(open.delivery);
-  given_up_.insert(id);
-  if (urls_ && given_up_.size() > kMaxGivenUp) {
-    done_.push_back(*given_up_.begin());
-    given_up_.erase(given_up_.begin());
-  }
+  if (const auto too_old = given_up_.add(id)) done_.push_back(*too_old);
   finish(id);
 }
 
@@ -458,10 +456,9 @@ void WebhookSender::grant_wishes() {
     } else if (wish == Wish::resume) {
       done = sources_.cursors->set_state(subscriber_, SubscriberState::active);
     } else if (wish == Wish::restart) {
-      JournalFollower oldest(*sources_.journal.files, sources_.journal.options);
-      done = oldest.seek_oldest();
-      const EventId first{static_cast<std::uint32_t>(oldest.segment()), 0, 0, 0};
-      if (done) done = sources_.cursors->restart(subscriber_, first, wall_ms());
+      const auto first = oldest_place(sources_.journal);
+      done = first ? sources_.cursors->restart(subscriber_, *first, wall_ms())
+                   : StorageResult<void>(first.error());
       reader_ = nullptr;
     } else {
       note(true);
@@ -475,7 +472,7 @@ void WebhookSender::grant_wishes() {
           delivery.state = DeliveryState::waiting;
           delivery.attempts = 0;
           delivery.next_ms = 0;
-          given_up_.erase(delivery.id);
+          given_up_.remove(delivery.id);
           changed_.insert(delivery.id);
           add(std::move(delivery), true);
         }

@@ -18,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "server/given_up_events.h"
 #include "server/http_client.h"
 #include "server/metrics.h"
 #include "server/webhook_settings.h"
@@ -35,7 +36,6 @@ class WebhookSender {
   static constexpr std::int64_t kPollMs = 10;       // how often the journal is looked at
   static constexpr std::int64_t kNoteMs = 250;      // how often the cursor moves
   static constexpr std::size_t kNotedAtOnce = 256;  // into the store: a big transaction holds up the journal
-  static constexpr std::size_t kMaxGivenUp = 10'000;  // kept of a host of orders' own addresses: the latest
   static constexpr std::int64_t kLongestProbeMs = 60'000;
   static constexpr std::int64_t kKeptAfterMs =
       2000;  // what is not delivered by then does not hold the cursor
@@ -109,7 +109,7 @@ class WebhookSender {
   std::map<EventId, Open> open_;
   std::unordered_map<std::string, std::deque<EventId>> lines_;  // by ordering key; the first may be sent
   std::set<std::pair<std::int64_t, EventId>> due_;              // firsts of lines, by when
-  std::set<EventId> given_up_;                                  // in the store, behind the cursor's place
+  GivenUpEvents given_up_;                                      // in the store, behind the cursor's place
   std::vector<EventId> done_;                                   // to be taken out of the store
   std::vector<Delivery> dead_;                                  // to be put into it
   std::set<EventId> changed_;                                   // open ones that the store does not know so
@@ -134,9 +134,14 @@ class WebhookSender {
   std::thread thread_;
 };
 
-// All endpoints of a server, and what the store keeps for them.
+class AmqpPublisher;
+
+// All who are told by a server, and what the store keeps for the endpoints among them.
 struct Webhooks {
+  static constexpr std::string_view kBroker = "amqp";  // its name among those of endpoints
+
   std::unique_ptr<DeliveryStore> store;
+  AmqpPublisher* broker = nullptr;  // null: none is told
   std::shared_ptr<SubscriberCursors> cursors;
   std::vector<std::unique_ptr<WebhookSender>> senders;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fstream>
 
 #include "core/event.h"
 #include "server/settings_reader.h"
@@ -22,7 +23,7 @@ std::optional<std::int64_t> parse_wait(std::string_view text) {
 }
 
 // What stands beside the sections of endpoints (notify_settings.h).
-constexpr std::array<std::string_view, 4> kNoEndpoints = {"allowed_hosts", "notify_secret_file",
+constexpr std::array<std::string_view, 5> kNoEndpoints = {"ca_file", "allowed_hosts", "notify_secret_file",
                                                           "notify_allow_private", "notify_retries"};
 
 }  // namespace
@@ -39,6 +40,14 @@ std::optional<std::vector<std::int64_t>> read_retries(SettingsReader& reader, co
   return waits_ms;
 }
 
+std::filesystem::path read_webhook_ca(SettingsReader& reader) {
+  const auto file = reader.text("webhook.ca_file");
+  if (!file) return {};
+  std::filesystem::path path = reader.file_path(*file);
+  if (!std::ifstream(path)) reader.refuse("webhook.ca_file", path.string() + ": cannot be read");
+  return path;
+}
+
 std::vector<WebhookSettings> read_webhooks(SettingsReader& reader) {
   std::vector<WebhookSettings> webhooks;
   for (const std::string& name : reader.names_in("webhook")) {
@@ -46,6 +55,8 @@ std::vector<WebhookSettings> read_webhooks(SettingsReader& reader) {
     const std::string path = "webhook." + name;
     WebhookSettings webhook;
     webhook.name = name;
+    webhook.ca_file = read_webhook_ca(reader);
+    if (name == "amqp") reader.refuse(path, "is the name of the broker");
     if (!SubscriberCursors::is_name(name) || name.size() > 32)
       reader.refuse(path, "a name is 1 to 32 of a-z, 0-9, _ and -");
     if (auto url = reader.text(path + ".url")) webhook.url = *url;

@@ -28,12 +28,15 @@ struct WebhookSettings {
   unsigned concurrency = 8;
   // After each failed attempt, how long until the next; after the last of them an event is given up.
   std::vector<std::int64_t> retries_ms = kWebhookRetriesMs;
-  bool allow_private = false;  // loopback, private and link-local addresses, too
+  std::filesystem::path ca_file;  // PEM: whom to believe instead of the system's authorities; empty: those
+  bool allow_private = false;     // loopback, private and link-local addresses, too
   // Set: events go to their order's own address instead, where it is one that this endpoint takes.
   std::function<bool(std::string_view url)> takes_url = {};
 };
 
 std::vector<WebhookSettings> read_webhooks(SettingsReader& reader);
+// webhook.ca_file, of all endpoints and hosts; empty: nobody gave one.
+std::filesystem::path read_webhook_ca(SettingsReader& reader);
 // Times such as "5s", "30m" or "2h"; none: nobody gave any.
 std::optional<std::vector<std::int64_t>> read_retries(SettingsReader& reader, const std::string& path);
 

@@ -94,6 +94,12 @@ EventId place_in(const JournalPosition& position) noexcept {
 
 EventId latest_place(const EventJournal& journal) { return place_in(journal.durable_end()); }
 
+StorageResult<EventId> oldest_place(const EventJournal& journal) {
+  JournalFollower oldest(*journal.files, journal.options);
+  if (const auto found = oldest.seek_oldest(); !found) return found.error();
+  return EventId{static_cast<std::uint32_t>(oldest.segment()), 0, 0, 0};
+}
+
 std::uint64_t bytes_behind(const EventJournal& journal, const EventId& place, std::uint64_t segment_bytes) {
   const JournalPosition end = journal.durable_end();
   const std::uint64_t at = place.segment * segment_bytes + std::uint64_t{place.sector} * kSectorBytes;

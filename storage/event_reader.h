@@ -51,6 +51,8 @@ class EventReader {
 EventId place_in(const JournalPosition& position) noexcept;
 // The place behind everything that is durable: later events come after it.
 EventId latest_place(const EventJournal& journal);
+// The place before the oldest event that is kept.
+StorageResult<EventId> oldest_place(const EventJournal& journal);
 // How many bytes of the journal lie between `place` and the durable end, over segments of this size.
 std::uint64_t bytes_behind(const EventJournal& journal, const EventId& place, std::uint64_t segment_bytes);
 

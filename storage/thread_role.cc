@@ -12,6 +12,7 @@ namespace recharge {
 namespace {
 
 constexpr int kPromptNiceness = -20;
+constexpr int kAwaitedNiceness = 10;
 constexpr int kBackgroundNiceness = 10;
 constexpr int kIdleNiceness = 19;
 constexpr int kIoOfThisThread = 1;  // IOPRIO_WHO_PROCESS
@@ -25,6 +26,8 @@ int niceness_of(Urgency urgency) noexcept {
   switch (urgency) {
     case Urgency::prompt:
       return kPromptNiceness;
+    case Urgency::awaited:
+      return kAwaitedNiceness;
     case Urgency::background:
       return kBackgroundNiceness;
     case Urgency::outgoing:

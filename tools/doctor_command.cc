@@ -83,7 +83,8 @@ void check_server(HttpClient& client, std::vector<Check>& checks) {
   for (Check& check : check_metrics(ServerMetrics(page->body), middle_s)) checks.push_back(std::move(check));
 }
 
-// By the metrics, where they may be read: of each that follows the events, how far it is behind.
+// By the metrics, where they may be read: of each that follows the events, its state, and how far it is
+// behind.
 std::optional<Check> check_subscribers(HttpClient& client) {
   constexpr std::string_view kState = "recharge_subscriber_state{subscriber=\"";
   constexpr std::string_view kLag = "recharge_subscriber_lag_seconds{subscriber=\"";
@@ -106,8 +107,8 @@ std::optional<Check> check_subscribers(HttpClient& client) {
       if (word == "lost" || word == "off") check.good = false;
     } else {
       const double seconds = std::strtod(line.c_str() + line.rfind(' '), nullptr);
-      if (seconds < kSlowSeconds) continue;
-      check.good = false;
+      if (seconds < 1) continue;
+      check.good = check.good && seconds < kSlowSeconds;
       check.finding += ", " + name + " is " + std::to_string(static_cast<long long>(seconds)) + " s behind";
     }
   }

@@ -1,5 +1,6 @@
 """A RabbitMQ of the test's own, in its folder: Debian's rabbitmq-server, with an epmd of its own. And what stands between it
 and recharged."""
+import contextlib
 import os
 import select
 import shutil
@@ -14,6 +15,16 @@ import pytest
 
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 CONTROL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
+
+
+BASIC_ACK = bytes([0, 60, 0, 80])  # class and method, behind the 7 bytes of a frame's head
+
+
+def amqp_section(ports, exchange):
+    """Of settings: brokers on this machine by their ports, one or several."""
+    urls = [f"amqp://guest@127.0.0.1:{port}" for port in ports]
+    return "[amqp]\n" + (f"urls = {urls}" if len(urls) > 1 else f'url = "{urls[0]}"') + \
+        f'\nexchange = "{exchange}"\nheartbeat_s = 2\n'
 
 
 def free_port():
@@ -118,12 +129,15 @@ class Cluster:
 
 
 class Between:
-    """A proxy of AMQP that knows frames. Connects to the first of `ports` that answers. cut_at(N, part): the next connection
+    """A proxy of AMQP that knows frames. Connects to the first of `ports` that answers; without any it hangs up. cut_at(N, part): the next connection
     ends in its Nth frame, both directions counted, after this part of it; the ones after it are whole again. `withheld` is what
-    does not arrive meanwhile: "confirms" or "messages"."""
+    does not arrive meanwhile: "confirms" (all that the broker says), "messages" (all that recharged says) or "acks" (those of what it
+    took from a queue)."""
 
     def __init__(self, *ports):
-        self.ports, self.cuts, self.limit, self.part, self.now, self.withheld = ports, 0, None, 0.0, None, None
+        self.ports, self.cuts, self.limit, self.part, self.withheld = ports, 0, None, 0.0, None
+        self.ends = []  # of connections that are there
+        self.reached_at = []  # when connections came
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -133,7 +147,7 @@ class Between:
         self.drop()
 
     def drop(self):
-        for end in self.now or ():
+        for end in list(self.ends):
             try:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -145,6 +159,7 @@ class Between:
                 near, _ = self.listener.accept()
             except OSError:
                 return
+            self.reached_at.append(time.monotonic())
             threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
     def _target(self):
@@ -158,13 +173,15 @@ class Between:
     def _serve(self, near):
         far = self._target()
         limit, self.limit = self.limit, None
-        self.now = ends = (near, far) if far else (near,)
+        ends = (near, far) if far else (near,)
+        self.ends.extend(ends)
         try:
             if far:
                 self._pass(near, far, limit)
         except OSError:
             pass
         for end in ends:
+            self.ends.remove(end)
             end.close()
 
     def _pass(self, near, far, limit):
@@ -181,6 +198,8 @@ class Between:
                 while (size := frame_size(waiting[source])):
                     frames += 1
                     frame, waiting[source] = waiting[source][:size], waiting[source][size:]
+                    if self.withheld == "acks" and frame[0] == 1 and frame[7:11] == BASIC_ACK and source is near:
+                        continue
                     if frames == limit:
                         sink.sendall(frame[:int(size * self.part)])
                         self.cuts += 1
@@ -188,6 +207,8 @@ class Between:
                     sink.sendall(frame)
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept, and would take one more
         self.listener.close()
         self.drop()
 

@@ -20,11 +20,11 @@ class Authority:
         openssl("req", "-x509", "-newkey", *_KEYS["ec"], "-nodes", "-days", 3650, "-subj", f"/CN={name}",
                 "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.key, "-out", self.file)
 
-    def sign(self, name, kind="ec", days=90, at=None, more=()):
-        """(certificate file, key file) of a server or a client."""
+    def sign(self, name, kind="ec", days=90, at=None, more=(), names="DNS:localhost,IP:127.0.0.1"):
+        """(certificate file, key file) of a server or a client. names: that it is for."""
         certificate, key, request = (self.folder / f"{name}{end}" for end in (".pem", ".key", ".csr"))
         extensions = self.folder / f"{name}.ext"
-        extensions.write_text("\n".join(["subjectAltName=DNS:localhost,IP:127.0.0.1", "basicConstraints=CA:FALSE",
+        extensions.write_text("\n".join([f"subjectAltName={names}", "basicConstraints=CA:FALSE",
                                          "keyUsage=digitalSignature", "extendedKeyUsage=serverAuth,clientAuth", *more]))
         openssl("req", "-newkey", *_KEYS[kind], "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.key, "-CAcreateserial", "-days", days,

@@ -1,13 +1,15 @@
 """An endpoint for webhooks: keeps what it was sent, answers as it is told to."""
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
-    """answer(event, attempt) -> status, or (status, headers). attempt counts from 1 for each event id."""
+    """answer(event, attempt) -> status, or (status, headers). attempt counts from 1 for each event id. certificate: (its file,
+    that of its key); it speaks HTTPS then, at localhost."""
 
-    def __init__(self, answer=lambda event, attempt: 204):
+    def __init__(self, answer=lambda event, attempt: 204, certificate=None):
         self.answer, self.calls, self.attempts, self.paths, self.lock = answer, [], {}, [], threading.Lock()
         receiver = self
 
@@ -36,7 +38,17 @@ class Receiver:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        if certificate:
+            self.url = f"https://localhost:{self.server.server_port}/hook"
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.show(certificate)
+            self.server.handle_error = lambda *_: None  # who does not like it hangs up
+            self.server.socket = self.context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def show(self, certificate):
+        """From the next handshake on."""
+        self.context.load_cert_chain(*map(str, certificate))
 
     def taken(self):
         """Events answered with 2xx, in the order of the answers, each once."""

@@ -1,9 +1,11 @@
 """RabbitMQ: every event arrives, by its type, persistent, in order, also while the broker and recharged are killed.
 
 A broker of Debian and a consumer of npm; skipped, with the reason, where either is missing."""
+import base64
 import json
 import os
 import random
+import re
 import subprocess
 import threading
 import time
@@ -13,10 +15,11 @@ from contextlib import ExitStack, closing
 import pytest
 
 from api import Api, eventually, expect
-from broker import Between, Broker, Cluster, free_port
+from broker import Between, Broker, Cluster, amqp_section, free_port
 from certificates import Authority
-from daemon import slowdown
+from daemon import binary, slowdown
 from faulty import must_fail, running
+from receiver import Receiver
 from replies import REPOSITORY
 from test_events import read, some_life
 from test_webhooks import receivers_folder
@@ -93,7 +96,7 @@ class Consumer:
 
 
 def config(port, exchange):
-    return f'[amqp]\nurl = "amqp://guest@127.0.0.1:{port}"\nexchange = "{exchange}"\nheartbeat_s = 2\n'
+    return amqp_section([port], exchange)
 
 
 def compare(api, consumer, within=60):
@@ -165,6 +168,43 @@ def test_a_connection_cut_in_any_frame(start_server, broker, part):
     print(f"{events} events over {between.cuts} cuts, {repeats} repeats")
     between.close()
     consumer.close()
+
+
+def goes_over(start, broker, exchange, listed=lambda *ports: ports, within=5):
+    """Of three brokers the first is not there, and the second goes while it is used."""
+    with closing(Consumer(broker, exchange)) as consumer, closing(Between(broker.port)) as first, \
+            closing(Between(broker.port)) as second:
+        server = start(amqp_section(listed(free_port(), first.port, second.port), exchange))
+        api = Api(server.address)
+        api.credit()
+        compare(api, consumer)
+        assert first.reached_at and not second.reached_at, "in order"
+        first.close()
+        gone = time.monotonic()
+        api.credit()
+        events, repeats = compare(api, consumer, within=within * slowdown())
+        assert events == 4 and "connected again, to 127.0.0.1:%d" % second.port in server.log_file.read_text()
+        print(f"the next broker was reached {(second.reached_at[0] - gone) * 1000:.0f} ms after the one before was lost, {repeats} repeats")
+
+
+def test_the_next_broker_is_tried_when_one_is_lost(start_server, broker):
+    goes_over(start_server, broker, "over")
+
+
+def test_brokers_are_tried_in_order_and_ever_more_slowly_by_rounds(start_server):
+    brokers = [Between(), Between(), Between()]
+    server = start_server(amqp_section([one.port for one in brokers], "x"))
+    eventually(lambda: len(brokers[-1].reached_at) >= 4, within=20)
+    tries = sorted((when, index) for index, one in enumerate(brokers) for when in one.reached_at)[:12]
+    assert [index for _, index in tries] == 4 * [0, 1, 2]
+    gaps = [later - earlier for (earlier, _), (later, _) in zip(tries, tries[1:])]
+    between, within = gaps[2::3], sorted(gap for place, gap in enumerate(gaps) if place % 3 != 2)
+    assert all(gap > pause for gap, pause in zip(between, (0.19, 0.39, 0.79))), gaps
+    assert within[len(within) // 2] < 0.1 * slowdown(), gaps
+    log = server.log_file.read_text()
+    assert all(log.count(f"127.0.0.1:{one.port}: ") == 1 for one in brokers), "each is complained of once"
+    for one in brokers:
+        one.close()
 
 
 def test_a_queue_that_is_full_refuses_and_gets_it_later(start_server, broker):
@@ -271,18 +311,19 @@ def test_a_broker_with_an_alarm_holds_up_nothing_else(start_server, broker, kind
     held_up_by_an_alarm(start_server, broker, f"alarm-{kind}", kind, *((3000, 7) if LONG else ()))
 
 
-def loses_its_nodes(start, cluster, exchange, reached, kind="quorum", back=True, within=90):
+def loses_its_nodes(start, cluster, exchange, listed, kind="quorum", back=True, within=90):
     """In mid-load each node in turn is killed, that of recharged, that of the queue's leader and the third, and comes back.
-    reached: the nodes that recharged's address leads to, by their order; the consumer's leads to all, the last one first. It
-    takes nothing before the end: what a node had handed to a consumer when it was killed, RabbitMQ hands out again behind others."""
+    listed: the nodes that recharged is told of; where these are several, it goes on while one is down. The consumer is led to
+    any, the last one first. It takes nothing before the end: what a node had handed to a consumer when it was killed, RabbitMQ
+    hands out again behind others."""
     reader = Between(*(node.port for node in reversed(cluster.nodes)))
-    between = Between(*(cluster.nodes[index].port for index in reached))
     consumer = Consumer(reader, exchange, arguments={"x-queue-type": kind}, hold=True)
     if back:
         leaders = cluster.nodes[0].control("list_queues", "--quiet", "name", "leader")
         assert f"{exchange}-queue\tthree@localhost" in leaders, leaders
-    server = start(config(between.port, exchange))
-    stop = threading.Event()
+    server = start(amqp_section([cluster.nodes[index].port for index in listed], exchange))
+    api, stop, waits = Api(server.address), threading.Event(), []
+    delivered = lambda: api.metrics()["recharge_subscriber_delivered_total"][AMQP]
 
     def load(index):
         api, rng = Api(server.address), random.Random(index)
@@ -296,7 +337,12 @@ def loses_its_nodes(start, cluster, exchange, reached, kind="quorum", back=True,
             for victim in (0, 2, 1) if back else (2,):
                 time.sleep(2)
                 cluster.nodes[victim].kill()
-                time.sleep(3)
+                if len(listed) > 1:
+                    killed, before = time.monotonic(), delivered()
+                    eventually(lambda: delivered() > before + 300, within=30)  # more than could be confirmed on the way
+                    waits.append(time.monotonic() - killed)
+                else:
+                    time.sleep(3)
                 if back:
                     cluster.nodes[victim].start()
             time.sleep(2)
@@ -304,19 +350,104 @@ def loses_its_nodes(start, cluster, exchange, reached, kind="quorum", back=True,
             stop.set()
         for one in loads:
             one.result()
-    api = Api(server.address)
     eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] == 0, within)
     consumer.go()
     events, repeats = compare(api, consumer, within)
-    print(f"{events} events, {repeats} repeats, each of three nodes killed once")
-    for one in (consumer, between, reader):
+    print(f"{events} events, {repeats} repeats, each of three nodes killed once; s until 300 more were confirmed: "
+          f"{[round(wait, 1) for wait in waits]}")
+    for one in (consumer, reader):
         one.close()
 
 
-@pytest.mark.parametrize("reached", [(0,), (0, 1, 2)], ids=["one_node", "any_node"])
-def test_a_cluster_with_a_quorum_queue_loses_its_nodes(start_server, cluster, reached):
-    """RECHARGE_LONG=1. `any_node` has before the cluster what passes connections on to a node that answers."""
-    loses_its_nodes(start_server, cluster, f"quorum{len(reached)}", reached)
+@pytest.mark.parametrize("listed", [(0,), (0, 1, 2)], ids=["one_node", "all_listed"])
+def test_a_cluster_with_a_quorum_queue_loses_its_nodes(start_server, cluster, listed):
+    """RECHARGE_LONG=1. `all_listed`: the publisher goes over to another node by itself."""
+    loses_its_nodes(start_server, cluster, f"quorum{len(listed)}", listed)
+
+
+def tool(server, *arguments):
+    done = subprocess.run([binary("RECHARGE_BIN", "recharge"), "--server", server.url, *arguments], capture_output=True, text=True,
+                          timeout=20, check=False)
+    return done.returncode, done.stdout
+
+
+def doctor(server):
+    """What it finds of subscribers, and whether that is well."""
+    _, out = tool(server, "--json", "doctor")
+    (found,) = [check for check in json.loads(out)["checks"] if check["check"] == "subscribers"]
+    return found["ok"], found["finding"]
+
+
+def test_paused_resumed_and_begun_anew(start_server, broker):
+    """Anew: from the oldest event that is kept, each with its id and bytes from before."""
+    consumer, server = Consumer(broker, "anew"), start_server(config(broker.port, "anew"))
+    api = Api(server.address)
+    for _ in range(5):
+        api.credit()
+    assert compare(api, consumer) == (10, 0)
+    for action, state in (("pause", "paused"), ("resume", "active")):
+        assert tool(server, "webhook", action, "amqp")[0] == 0
+        eventually(lambda: expect(api.get("/api/webhooks/amqp"), 200)["webhook"]["state"] == state)
+        if action == "pause":
+            api.credit()
+            time.sleep(0.4)
+            assert len(consumer.lines) == 10 and "paused" in tool(server, "webhook", "list")[1]
+    assert compare(api, consumer) == (12, 0)
+    tool(server, "webhook", "restart", "amqp")
+    eventually(lambda: len(consumer.lines) == 24)
+    assert compare(api, consumer) == (12, 12)
+    expect(api.post("/api/webhooks/amqp", {"action": "resend"}), 400, error="invalid_request")
+    assert doctor(server) == (True, "amqp active")
+    consumer.close()
+
+
+def test_who_is_too_far_behind_is_lost_and_begins_anew(start_server, tmp_path):
+    """RECHARGE_LONG=1. Retention waits for a broker that is not there and a webhook that is paused, as long as it may."""
+    long_form("retention looks every 5 s")
+    receiver, secret = Receiver(), tmp_path / "secret"
+    secret.write_text("whsec_" + base64.b64encode(bytes(32)).decode())
+    server = start_server(
+        '[store]\nsegment_bytes = 8388608\ncheckpoint_interval_ms = 200\njournal_retention = "1MiB"\n[events]\nhold_mib = 64\n'
+        f'[webhook.shop]\nurl = "{receiver.url}"\nsecret_file = "{secret}"\nallow_private = true\nevents = ["order.closed"]\n'
+        + config(free_port(), "x"), secrets=False)
+    api = Api(server.address)
+    tool(server, "webhook", "pause", "shop")
+    first = api.place()
+    api.close_order(first)
+    began = expect(api.get("/api/events?after=latest"), 200)["next_after"]
+    states = lambda: {name: expect(api.get(f"/api/webhooks/{name}"), 200)["webhook"]["state"] for name in ("shop", "amqp")}
+    assert states() == {"shop": "paused", "amqp": "active"}
+
+    def load(seconds):
+        code, out = tool(server, "--json", "--secret-file", str(server.data_dir / "callback.secret"), "load", "--connections", "16",
+                         "--duration", str(seconds), "--orders", "30000", "--no-books")
+        assert code == 0, out
+
+    load(1)
+    assert doctor(server)[0] and "lost" not in doctor(server)[1]
+    deadline = time.monotonic() + 60
+    while "lost" not in states().values():
+        assert time.monotonic() < deadline
+        load(1)
+    eventually(lambda: states() == {"shop": "lost", "amqp": "lost"}, within=30)
+    log = server.log_file.read_text()
+    assert "subscriber webhook-shop is lost" in log and "subscriber amqp is lost" in log
+    good, finding = doctor(server)
+    assert not good and "amqp lost" in finding and "webhook-shop lost" in finding
+    eventually(lambda: expect_gone(api, began), within=30)
+    for name in ("shop", "amqp"):
+        tool(server, "webhook", "restart", name)
+    eventually(lambda: states() == {"shop": "active", "amqp": "active"})
+    last = api.place()
+    api.close_order(last)
+    eventually(lambda: [event["order"]["order_id"] for event in receiver.taken()] == [last], within=30)
+    assert api.order(first)["status"] == "closed", "what it did not hear of, it reads"
+    receiver.close()
+
+
+def expect_gone(api, after):
+    reply = api.get(f"/api/events?after={after}")
+    return reply.status == 410
 
 
 def test_without_a_broker_nothing_else_suffers(start_server):
@@ -327,6 +458,9 @@ def test_without_a_broker_nothing_else_suffers(start_server):
     eventually(lambda: api.metrics()["recharge_subscriber_lag_bytes"][AMQP] > 0)
     assert api.metrics()["recharge_subscriber_failures_total"][AMQP] >= 1
     expect(api.get("/readyz"), 200)
+    time.sleep(1)
+    good, finding = doctor(server)
+    assert good and re.fullmatch(r"amqp active, amqp is [1-9] s behind", finding), finding
 
 
 # --- what these tests would see ---------------------------------------------------------------------------------------
@@ -335,6 +469,10 @@ def test_a_cursor_that_moves_without_a_confirm_is_seen(broker, tmp_path):
     with ExitStack() as stack:
         must_fail(killed_between_the_call_and_its_record,
                   lambda settings: stack.enter_context(running(tmp_path, settings, broken="trusting_the_broker")), broker, "trusting")
+
+
+def test_a_publisher_that_stays_with_its_broker_is_seen(start_server, broker):
+    must_fail(goes_over, start_server, broker, "staying", lambda gone, first, second: (gone, first), 1)
 
 
 def test_a_queue_on_one_node_is_seen(start_server, cluster):

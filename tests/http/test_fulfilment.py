@@ -347,7 +347,7 @@ def everybody_agrees(folder, orders, kills, broken=None, seed=SEED):
         ids, lock = [], threading.Lock()
         parts = 4
         for round_ in range(kills + 1):
-            def work(index, share=orders // (kills + 1) // parts):
+            def work(index, share=-(-orders // ((kills + 1) * parts))):
                 api = Api(daemon.address)
                 for _ in range(share):
                     order_id = pay(api, stripe)

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from api import Api, eventually, expect
-from broker import Broker
+from broker import Between, Broker, Cluster, amqp_section
 from conftest import SECRETS
 from daemon import Daemon, binary, run_once
 from gateways import Stripe
@@ -35,10 +35,13 @@ def broker(tmp_path_factory):
 
 
 class Worker:
-    def __init__(self, broker, folder, exchange):
+    """kind: of its queues, at the broker."""
+
+    def __init__(self, brokers, folder, exchange, kind=""):
         self.lines, self.ready, self.file = [], threading.Event(), folder / "done"
         self.command = ["node", str(REPOSITORY / "tools" / "examples" / "recharge_worker.mjs"),
-                        f"amqp://guest:guest@127.0.0.1:{broker.port}", exchange, f"{exchange}.results", str(self.file)]
+                        ",".join(f"amqp://guest:guest@127.0.0.1:{broker.port}" for broker in brokers), exchange,
+                        f"{exchange}.results", str(self.file), kind]
         self.start()
 
     def start(self):
@@ -61,8 +64,8 @@ class Worker:
         return [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
 
 
-def config(broker, exchange, gateway=None, again_ms=1000):
-    return (f'[amqp]\nurl = "amqp://guest@127.0.0.1:{broker.port}"\nexchange = "{exchange}"\nheartbeat_s = 2\n'
+def config(brokers, exchange, gateway=None, again_ms=1000):
+    return (amqp_section([broker.port for broker in brokers], exchange) +
             f'[fulfilment]\nkind = "amqp"\nresults_queue = "{exchange}.results"\nretry_first_ms = 50\nretry_most_ms = {again_ms}\n'
             + (gateway.config() if gateway else ""))
 
@@ -70,9 +73,9 @@ def config(broker, exchange, gateway=None, again_ms=1000):
 def test_workers_recharge_though_all_are_killed(tmp_path, broker):
     """40 orders (2,000 with RECHARGE_LONG=1); recharged and the worker are killed in between. Each is done once."""
     stripe, draws = FakeGateway(Stripe("stripe", tmp_path)), random.Random(7)
-    daemon = Daemon(tmp_path / "server", SECRETS + config(broker, "saga", stripe))
+    daemon = Daemon(tmp_path / "server", SECRETS + config([broker], "saga", stripe))
     daemon.listen = "%s:%d" % daemon.address
-    worker, ids = Worker(broker, tmp_path, "saga"), {}
+    worker, ids = Worker([broker], tmp_path, "saga"), {}
     try:
         for part in range(4):
             api = Api(daemon.address)
@@ -138,17 +141,134 @@ def left_in(broker, queue):
 
 def test_workers_that_come_later_are_asked_again_under_the_same_id(tmp_path, broker):
     """Nobody was bound to the exchange when it was asked for."""
-    with served(tmp_path / "server", config(broker, "late", again_ms=400)) as (_, api):
+    with served(tmp_path / "server", config([broker], "late", again_ms=400)) as (_, api):
         order_id = api.place()
         expect(api.callback(order_id), 200, msg="Payment recorded")
         eventually(lambda: [one["calls"] >= 2 for one in stuck(api)] == [True], 10)
         assert stuck(api)[0]["waits_for"] == "the answer of the supplier amqp, which may have done it (no worker has reported)"
-        worker = Worker(broker, tmp_path, "late")
+        worker = Worker([broker], tmp_path, "late")
         try:
             ends(api, order_id, "recharged", 20)
             assert [one["request_id"] for one in worker.done()] == [order_id + "-1"]
         finally:
             worker.kill()
+
+
+@pytest.mark.parametrize("step, withheld", [("asked for, not sent", "messages"), ("sent, not confirmed", "confirms"),
+                                            ("the result recorded, not acknowledged", "acks")])
+def test_kill_9_at(step, withheld, tmp_path, broker):
+    """Each recharge is performed once, and its result leaves the queue in the end."""
+    exchange, between = f"kill-{withheld}", Between(broker.port)
+    worker = Worker([broker], tmp_path, exchange)
+    daemon = Daemon(tmp_path / "server", SECRETS + config([between], exchange))
+    daemon.listen = "%s:%d" % daemon.address
+    try:
+        api = Api(daemon.address)
+        eventually(lambda: len(between.reached_at) == 2)
+        first = api.place()
+        expect(api.callback(first), 200, msg="Payment recorded")
+        ends(api, first, "recharged")
+        eventually(lambda: left_in(broker, f"{exchange}.results") == 0)
+        between.withheld = withheld
+        order_id = api.place()
+        expect(api.callback(order_id), 200, msg="Payment recorded")
+        if withheld == "messages":
+            time.sleep(0.3)
+        if withheld == "confirms":
+            eventually(lambda: len(worker.done()) == 2)
+        if withheld == "acks":
+            ends(api, order_id, "recharged")
+        assert api.status(order_id) == ("recharged" if withheld == "acks" else "recharging")
+        assert len(worker.done()) == (1 if withheld == "messages" else 2)
+        api.close()
+        daemon.kill()
+        between.withheld = None
+        daemon.start()
+        api = Api(daemon.address)
+        ends(api, order_id, "recharged", 20)
+        eventually(lambda: left_in(broker, f"{exchange}.results") == 0, 20)
+        assert [one["request_id"] for one in worker.done()] == [f"{first}-1", f"{order_id}-1"]
+        assert api.ledger_sum() == 0 and stuck(api) == []
+        api.close()
+        daemon.stop()
+    finally:
+        worker.kill()
+        between.close()
+        if daemon.process is not None:
+            daemon.process.kill()
+            daemon.process.wait()
+            daemon.process.stdout.close()
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5] if LONG else [0.5], ids=lambda part: f"after_{part}")
+def test_connections_cut_in_any_frame(tmp_path, broker, part):
+    """Of the two, the one that comes back first: what goes out, or what comes in. RECHARGE_LONG=1: in each of 30 frames."""
+    exchange, ids, between = f"cut{int(part * 10)}", [], Between(broker.port)
+    worker = Worker([broker], tmp_path, exchange)
+    try:
+        with served(tmp_path / "server", config([between], exchange, again_ms=400)) as (_, api):
+            for frame in range(1, 31) if LONG else (12, 17):
+                before = between.cuts
+                between.cut_at(frame, part)
+                while between.cuts == before:
+                    ids.append(api.place())
+                    expect(api.callback(ids[-1]), 200, msg="Payment recorded")
+                    time.sleep(0.05)
+                for order_id in ids:
+                    ends(api, order_id, "recharged", 20)
+            assert sorted(one["request_id"] for one in worker.done()) == sorted(f"{order_id}-1" for order_id in ids)
+            eventually(lambda: left_in(broker, f"{exchange}.results") == 0)
+            assert api.ledger_sum() == 0 and stuck(api) == []
+            print(f"{len(ids)} orders over {between.cuts} cuts")
+    finally:
+        worker.kill()
+        between.close()
+
+
+def test_results_come_over_the_next_broker(tmp_path, broker):
+    """Of the settings' two, the first is lost."""
+    first, second, worker = Between(broker.port), Between(broker.port), Worker([broker], tmp_path, "over")
+    try:
+        with served(tmp_path / "server", config([first, second], "over")) as (_, api):
+            for lost in (False, True):
+                if lost:
+                    first.close()
+                order_id = api.place()
+                expect(api.callback(order_id), 200, msg="Payment recorded")
+                ends(api, order_id, "recharged", 20)
+            assert len(first.reached_at) == len(second.reached_at) == 2, "what goes out, and what comes in"
+            assert len(worker.done()) == 2
+    finally:
+        worker.kill()
+        first.close()
+        second.close()
+
+
+def test_workers_recharge_though_each_node_of_a_cluster_is_killed(tmp_path):
+    """RECHARGE_LONG=1. The queues are quorum queues, also the one of the results, which the worker made; both know all nodes."""
+    if not LONG:
+        pytest.skip("RECHARGE_LONG=1: three brokers take half a minute")
+    cluster = Cluster(tmp_path)
+    try:
+        worker, ids = Worker(cluster.nodes, tmp_path, "nodes", "quorum"), []
+        with served(tmp_path / "server", config(cluster.nodes, "nodes")) as (_, api):
+            for victim in (0, 2, 1):
+                for part in range(3):
+                    for _ in range(30):
+                        ids.append(api.place())
+                        expect(api.callback(ids[-1]), 200, msg="Payment recorded")
+                    if part == 0:
+                        cluster.nodes[victim].kill()
+                ends(api, ids[-1], "recharged", 60)  # with a node less
+                cluster.nodes[victim].start()
+            for order_id in ids:
+                ends(api, order_id, "recharged", 60)
+            assert sorted(one["request_id"] for one in worker.done()) == sorted(f"{order_id}-1" for order_id in ids)
+            assert api.ledger_sum() == 0 and stuck(api) == []
+    finally:
+        if "worker" in locals():
+            worker.kill()
+        cluster.close()
 
 
 def test_amqp_needs_a_broker(tmp_path):

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from api import Api, eventually, expect, new_account
+from certificates import Authority
 from daemon import binary, run_once
 from faulty import must_fail, running
 from receiver import Receiver
@@ -182,6 +183,42 @@ def test_redirects_are_not_followed_and_private_addresses_not_called(start_serve
     other.close()
 
 
+def told_over_tls_by_certificate(start, folder, believed):
+    """believed(authority, stranger): the authorities of webhook.ca_file. Who has a wrong certificate is told nothing, and is told
+    when it has the right one."""
+    authority, stranger = Authority(folder / "authority"), Authority(folder / "stranger", "Stranger")
+    right, named, unknown = hosts = [Receiver(certificate=certificate) for certificate in (
+        authority.sign("right"), authority.sign("elsewhere", names="DNS:elsewhere.example"), stranger.sign("unknown"))]
+    file = folder / "believed.pem"
+    file.write_text("".join(one.file.read_text() for one in believed(authority, stranger)))
+    try:
+        server = start(settings(folder, *map(host_of, hosts)) + f'ca_file = "{file}"\n')
+        orders = [Api(server.address).place(notify_url=one.url) for one in hosts]
+        eventually(lambda: told(right, orders[0]) == ["order.placed"])
+        for wrong in (named, unknown):
+            eventually(lambda: wrong.calls or [d["attempts"] >= 1 for d in show(server, host_of(wrong))["deliveries"]] == [True])
+            assert wrong.calls == []
+            (waiting,) = show(server, host_of(wrong))["deliveries"]
+            assert not waiting["last_status"] and "certificate" in waiting["last_error"].lower(), waiting
+            wrong.show(authority.sign("right"))
+        for one, order in zip(hosts, orders):
+            eventually(lambda: told(one, order) == ["order.placed"])
+        assert "/hook" not in server.log_file.read_text()
+    finally:
+        for one in hosts:
+            one.close()
+
+
+def test_told_over_tls_to_the_right_host_alone(start_server, tmp_path):
+    told_over_tls_by_certificate(start_server, tmp_path, lambda authority, stranger: [authority])
+
+
+def test_an_authority_that_cannot_be_read_exits_3(tmp_path):
+    (tmp_path / "c.toml").write_text('[webhook]\nca_file = "nowhere.pem"\n')
+    result = run_once("check-config", "--config", str(tmp_path / "c.toml"))
+    assert result.returncode == 3 and "webhook.ca_file" in result.stderr and "cannot be read" in result.stderr
+
+
 def test_a_dead_host_delays_no_other(start_server, receiver, tmp_path):
     with socket.socket() as deaf:  # connections are made, and nobody ever answers
         deaf.bind(("127.0.0.1", 0))
@@ -257,3 +294,7 @@ def test_a_host_that_is_not_compared_is_seen(tmp_path):
 def test_an_address_that_the_books_do_not_have_yet_and_that_is_forgotten_is_seen(tmp_path):
     with ExitStack() as stack:
         must_fail(killed_between_placing_and_telling, broken(tmp_path, stack, "forgetting_addresses"), tmp_path)
+
+
+def test_a_stranger_that_is_believed_is_seen(start_server, tmp_path):
+    must_fail(told_over_tls_by_certificate, start_server, tmp_path, lambda authority, stranger: [authority, stranger])

@@ -74,6 +74,17 @@ def test_told_session_runs_as_written():
     assert "sms" in result.stdout[result.stdout.index("has arrived"):]
 
 
+def test_supplier_session_runs_as_written():
+    environment = clean_environment({"SUPPLIER_LISTEN": f"127.0.0.1:{free_port()}", "RECHARGE_LISTEN": f"127.0.0.1:{free_port()}",
+                                     "PATH": os.path.dirname(binary()) + os.pathsep + os.environ["PATH"]})
+    text = session("supplier session").replace("$PWD/build/release/bin:", "")
+    result = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", text], env=environment, cwd=REPOSITORY, capture_output=True,
+                            text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("200 Payment recorded") == 3 and "supplier acme asked" in result.stdout, result.stdout
+    assert '"performed":' in result.stdout
+
+
 def test_gateway_session_runs_as_written(tmp_path):
     dev = Process("dev", "--port", "0", "--gateways", "--gateways-listen", "127.0.0.1:0")
     try:

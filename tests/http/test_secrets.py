@@ -59,10 +59,10 @@ def test_secrets_of_any_form_are_left_out(tmp_path):
 def test_every_setting_without_a_value_says_its_default(tmp_path):
     """Those that have none are named here."""
     without = {name for name, (value, _) in shown(show(tmp_path, "")).items() if value is None}
-    assert without <= {"admin.backup_dir", "admin.listen", "amqp.url", "auth.jwks_file", "auth.keys", "callback.allow_from",
-                       "callback.secret", "callback.secret_file", "callback.secrets", "fulfilment.suppliers", "gateway_calls.ca_file",
+    assert without <= {"admin.backup_dir", "admin.listen", "amqp.url", "amqp.urls", "auth.jwks_file", "auth.keys",
+                       "callback.allow_from", "callback.secret", "callback.secret_file", "callback.secrets", "fulfilment.suppliers", "gateway_calls.ca_file",
                        "server.trusted_proxies", "tls.certificate_file", "tls.client_ca_file", "tls.key_file",
-                       "webhook.notify_secret_file"}, without
+                       "webhook.ca_file", "webhook.notify_secret_file"}, without
 
 
 def test_credentials_of_systemd(tmp_path, start_server):

@@ -155,6 +155,36 @@ TEST_F(SettingsTest, TheRetentionOfTheJournalIsAnAgeOrASize) {
   EXPECT_FALSE(limits("20GiB").age_ms);
 }
 
+TEST_F(SettingsTest, BrokersAreOneOrSeveralOfOneCluster) {
+  const auto one = load("[amqp]\nurl = \"amqps://shop@broker/top%2fups\"\n").amqp;
+  ASSERT_EQ(one->brokers.size(), 1U);
+  EXPECT_EQ(one->brokers[0].to_text(), "broker:5671");
+  EXPECT_TRUE(one->tls && one->user == "shop" && one->virtual_host == "top/ups");
+  const Environment environment = {{"RECHARGED_AMQP__URLS", "amqp://shop@a,amqp://shop@b:5673"}};
+  for (const auto& several : {load("[amqp]\nurls = [\"amqp://shop@a\", \"amqp://shop@b:5673\"]\n").amqp,
+                              load("", environment).amqp}) {
+    ASSERT_EQ(several->brokers.size(), 2U);
+    EXPECT_EQ(several->brokers[0].to_text(), "a:5672");
+    EXPECT_EQ(several->brokers[1].to_text(), "b:5673");
+    EXPECT_TRUE(!several->tls && several->user == "shop" && several->virtual_host == "/");
+  }
+  const auto refused = [this](const std::string& lines, const std::string& why) {
+    const std::string said = refusal("[amqp]\n" + lines);
+    EXPECT_NE(said.find(why), std::string::npos) << lines << "\n" << said;
+  };
+  refused("", "amqp: url is missing");
+  refused("urls = []", "amqp: url is missing");
+  refused("url = \"amqp://a\"\nurls = [\"amqp://a\"]", "amqp.urls: stands in the place of amqp.url");
+  refused("url = \"http://a\"", "amqp.url: must be amqp[s]://");
+  refused("urls = [\"amqp://a\", \"b\"]", "amqp.urls: must be amqp[s]://");
+  refused("urls = [\"amqp://a\", \"amqp://u:word@b\"]", "amqp.urls: must hold no password");
+  for (const char* other : {"amqps://a", "amqp://u@a", "amqp://a/x"})
+    refused("urls = [\"amqp://a\", \"" + std::string(other) + "\"]", "amqp.urls: must be of one cluster");
+  std::string many = "\"amqp://a\"";
+  for (std::size_t i = 0; i < AmqpSettings::kMaxBrokers; ++i) many += ", \"amqp://a\"";
+  refused("urls = [" + many + "]", "amqp.urls: must be at most 16");
+}
+
 TEST_F(SettingsTest, RefusesWrongVariablesByName) {
   EXPECT_NE(refusal("", {{"RECHARGED_SERVER__FOO", "1"}}).find("RECHARGED_SERVER__FOO"), std::string::npos);
   EXPECT_NE(refusal("", {{"RECHARGED_SERVER__THREADS", "many"}}).find("RECHARGED_SERVER__THREADS"),
