@@ -6,7 +6,9 @@ namespace {
 // Errc{} where the member can be signed.
 Errc check(const JsonMember& member) noexcept {
   if (member.type == JsonType::nested) return Errc::nested_value;
-  if (member.name.find_first_of("&=") != member.name.npos) return Errc::out_of_range;
+  for (const char c : member.name) {
+    if (c == '&' || c == '=') return Errc::out_of_range;
+  }
   if (member.type == JsonType::string && member.text.find('&') != member.text.npos) return Errc::out_of_range;
   return Errc{};
 }

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <string>
 
+#include "server/own_core.h"
 #include "storage/thread_role.h"
 
 namespace recharge {
@@ -153,6 +154,7 @@ void HttpServer::start() {
     running_.fetch_add(1);
     threads_.emplace_back([this, thread = io_thread.get()] {
       begin_thread(("io-" + std::to_string(thread->index())).c_str());
+      if (shared_.settings.server.pin_threads) stay_on_core(thread->index(), shared_.engine.threads());
       thread->run();
       running_.fetch_sub(1);
       running_.notify_all();

@@ -104,6 +104,7 @@ void IoThread::run() {
   start(watch_control());
   look_at_clock();
   bool busy = true;  // the engine may have more to do: then this thread must not sleep
+  unsigned turns = 0;
   while (!drained()) {
     const std::int64_t left_ms = busy ? 0 : next_sweep_ms_ - now_ms();
     unsigned handled = 0;
@@ -113,7 +114,9 @@ void IoThread::run() {
     }
     look_at_clock();
     shared_.engine.begin_batch(index_);
-    while (handled < kMaxBatch && io_.poll_one() > 0) ++handled;
+    if (++turns % kAsioTurns == 0) {
+      while (handled < kMaxBatch && io_.poll_one() > 0) ++handled;
+    }
     resume_sessions();
     run_posted();
     if (gateways_ || fulfilment_) look_after_work();

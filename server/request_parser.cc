@@ -1,6 +1,7 @@
 #include "server/request_parser.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/basic_parser.hpp>
@@ -16,9 +17,30 @@ namespace {
 
 constexpr std::size_t kMaxLeadingEmptyLines = 2;
 
-bool is_control(char c) noexcept {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte < 0x20 && byte != '\t') || byte == 0x7f;
+// The characters of a class, by their bytes.
+using Characters = std::array<bool, 256>;
+
+constexpr Characters characters(std::string_view members) noexcept {
+  Characters all{};
+  for (const char c : members) all[static_cast<unsigned char>(c)] = true;
+  return all;
+}
+
+constexpr Characters kNotInHost = characters(" \t,/?#@\\");
+
+constexpr Characters controls() noexcept {
+  Characters all{};
+  for (unsigned byte = 0; byte < 0x20; ++byte) all[byte] = byte != '\t';
+  all[0x7f] = true;
+  return all;
+}
+
+constexpr Characters kControl = controls();
+
+bool has_control(std::string_view text) noexcept {
+  bool found = false;
+  for (const char c : text) found |= kControl[static_cast<unsigned char>(c)];
+  return found;
 }
 
 int hex_digit(char c) noexcept {
@@ -183,9 +205,7 @@ bool RequestParser::too_large() noexcept {
 }
 
 bool RequestParser::check_line(std::string_view line) noexcept {
-  for (char c : line) {
-    if (is_control(c)) return malformed("Malformed request: control character in the header");
-  }
+  if (has_control(line)) return malformed("Malformed request: control character in the header");
   if (lines_ == 0) return true;
   if (line.front() == ' ' || line.front() == '\t') return malformed("Malformed request: folded header line");
   const std::size_t colon = line.find(':');
@@ -212,8 +232,9 @@ bool RequestParser::read_header(const char* data) noexcept {
 bool RequestParser::check_framing(const char* data) noexcept {
   if (hosts_ > 1 || (hosts_ == 0 && !request_.http_1_0))
     return malformed("Malformed request: exactly one Host is needed");
-  if (spans_.host.in(data).find_first_of(" \t,/?#@\\") != std::string_view::npos)
-    return malformed("Malformed request: Host");
+  for (const char c : spans_.host.in(data)) {
+    if (kNotInHost[static_cast<unsigned char>(c)]) return malformed("Malformed request: Host");
+  }
   if (lengths_ > 0 && codings_ > 0)
     return malformed("Malformed request: Content-Length with Transfer-Encoding");
   if (lengths_ > 1) return malformed("Malformed request: repeated Content-Length");
@@ -329,9 +350,8 @@ bool RequestParser::read_chunk_line(std::string_view bytes) noexcept {
     return false;
   }
   if (seen.back() != '\r') return malformed("Malformed request: bare line feed");
-  for (char c : seen.substr(digits, seen.size() - 1 - digits)) {
-    if (is_control(c)) return malformed("Malformed request: control character in a chunk extension");
-  }
+  if (has_control(seen.substr(digits, seen.size() - 1 - digits)))
+    return malformed("Malformed request: control character in a chunk extension");
   position_ += end + 1;
   chunk_left_ = length;
   state_ = length == 0 ? State::trailers : State::chunk_data;

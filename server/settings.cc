@@ -67,6 +67,7 @@ void read_server(SettingsReader& reader, ServerSettings& server) {
   take(reader, "server.max_connections", server.max_connections, 1, 1'000'000);
   take(reader, "server.max_connections_per_address", server.max_connections_per_address, 0, 1'000'000);
   server.trusted_proxies = reader.ranges("server.trusted_proxies");
+  if (auto on = reader.boolean("server.pin_threads")) server.pin_threads = *on;
   if (auto on = reader.boolean("server.proxy_protocol")) server.proxy_protocol = *on;
   if (server.proxy_protocol && server.trusted_proxies.empty()) {
     reader.refuse("server.proxy_protocol", "needs server.trusted_proxies");

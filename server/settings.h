@@ -57,6 +57,7 @@ struct ServerSettings {
   unsigned max_connections = 10'000;
   unsigned max_connections_per_address = 0;  // zero: no limit
   std::vector<AddressRange> trusted_proxies;
+  bool pin_threads = true;      // where each has a core of its own
   bool proxy_protocol = false;  // trusted proxies begin each connection with its header, version 2
 };
 

@@ -64,6 +64,7 @@ std::map<std::string, std::string> effective(const Settings& s) {
       {"server.drain_timeout_ms", number(s.server.drain_timeout_ms)},
       {"server.drain_delay_ms", number(s.server.drain_delay_ms)},
       {"server.max_latency_ms", number(s.server.max_latency_ms)},
+      {"server.pin_threads", flag(s.server.pin_threads)},
       {"server.max_connections", number(s.server.max_connections)},
       {"server.max_connections_per_address", number(s.server.max_connections_per_address)},
       {"server.proxy_protocol", flag(s.server.proxy_protocol)},
