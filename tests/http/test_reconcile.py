@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import random
+import subprocess
 import time
 import uuid
 
@@ -248,6 +249,20 @@ def test_text_and_csv_say_the_same(api, gateways, reconcilers):
     assert "amount_differs  payment " + books.rows[-1]["transaction"] in done.stdout and "1 amount_differs\n" in done.stdout
     assert done.stderr == "", "a progress bar without a terminal"
     assert "bill and books agree" in books.run(bills.wechat(books.rows), code=0).stdout
+
+
+def test_a_terminal_sees_how_far_it_is(gateways, reconcilers, tmp_path):
+    books = reconcilers["wechat"]
+    bill = tmp_path / "bill"
+    bill.write_bytes(bills.wechat(books.rows))
+    screen, terminal = os.openpty()
+    done = subprocess.run([*books.program, "reconcile", "--gateway", "wechat", "--bill", str(bill), "--date", "2026-11-25",
+                           "--data-dir", str(books.daemon.data_dir)], stdout=subprocess.PIPE, stderr=terminal, check=False, timeout=20)
+    os.close(terminal)
+    shown = os.read(screen, 65536)
+    os.close(screen)
+    assert done.returncode in (0, 1) and b"reading the bill [" in shown and b"100 %" in shown, (done, shown)
+    assert shown.endswith(b"\r\x1b[K"), "the line is left clean"
 
 
 def test_packed_bills_and_their_hash(api, gateways, reconcilers):
