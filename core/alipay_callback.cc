@@ -1,5 +1,6 @@
 #include "core/alipay_callback.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/beijing_time.h"
@@ -12,26 +13,31 @@ using Kind = GatewayEvent::Kind;
 
 // What the outcome depends on. The signed text joins names and values without quoting: each of these must
 // stand in it exactly as often as the form has it, else a value could pass for a field, or swallow one.
+// Sorted.
 constexpr std::array<std::string_view, 12> kFieldsThatCount = {
     "app_id",     "gmt_payment", "gmt_refund", "notify_type",  "out_biz_no", "out_trade_no",
     "refund_fee", "seller_id",   "sign_type",  "total_amount", "trade_no",   "trade_status"};
+static_assert(std::is_sorted(kFieldsThatCount.begin(), kFieldsThatCount.end()));
 constexpr std::array<std::string_view, 3> kRefundFields = {"gmt_refund", "out_biz_no", "refund_fee"};
 constexpr std::string_view kPayments = "trade_status_sync";
 
-std::size_t times_in(std::string_view text, std::string_view name) {
-  std::size_t count = 0;
-  for (std::size_t at = text.find(name); at != text.npos; at = text.find(name, at + 1)) {
-    const std::size_t after = at + name.size();
-    const bool begins = at == 0 || text[at - 1] == '&';
-    if (begins && after < text.size() && text[after] == '=') ++count;
-  }
-  return count;
-}
-
 bool reads_one_way_only(const FormFields& form, std::string_view text) {
-  for (std::string_view name : kFieldsThatCount) {
-    if (name == "sign_type") continue;  // not in the signed text
-    if (times_in(text, name) != (form.find(name) != nullptr ? 1U : 0U)) return false;
+  std::array<unsigned, kFieldsThatCount.size()> times{};
+  for (bool more = true; more;) {
+    const std::size_t end = std::min(text.find('&'), text.size());
+    const std::string_view part = text.substr(0, end);
+    if (const std::size_t equals = part.find('='); equals != part.npos) {
+      const auto name =
+          std::lower_bound(kFieldsThatCount.begin(), kFieldsThatCount.end(), part.substr(0, equals));
+      if (name != kFieldsThatCount.end() && *name == part.substr(0, equals))
+        ++times[static_cast<std::size_t>(name - kFieldsThatCount.begin())];
+    }
+    more = end < text.size();
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    if (kFieldsThatCount[i] == "sign_type") continue;  // not in the signed text
+    if (times[i] != (form.find(kFieldsThatCount[i]) != nullptr ? 1U : 0U)) return false;
   }
   return true;
 }

@@ -15,6 +15,8 @@ namespace recharge {
 
 // Answers how many bytes it wrote. Takes constant time for text of one length, but for whether it is base64.
 Result<std::size_t> decode_base64(std::string_view text, std::span<std::uint8_t> bytes) noexcept;
+// The same of what is no secret, several times faster.
+Result<std::size_t> decode_public_base64(std::string_view text, std::span<std::uint8_t> bytes) noexcept;
 std::string encode_base64(std::span<const std::uint8_t> bytes);
 
 Result<std::string> decode_base64url(std::string_view text);

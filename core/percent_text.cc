@@ -29,18 +29,25 @@ void append_percent_encoded(std::string& out, std::string_view text) {
 }
 
 bool append_percent_decoded(std::string& out, std::string_view text, bool plus_is_space) {
+  const std::size_t start = out.size();
+  out.resize(start + text.size());  // decoding makes nothing longer
+  char* to = out.data() + start;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
+    const char c = text[i];
+    if (c != '%') {
+      *to++ = plus_is_space && c == '+' ? ' ' : c;
       continue;
     }
-    if (i + 2 >= text.size()) return false;
-    const int high = hex_value(text[i + 1]);
-    const int low = hex_value(text[i + 2]);
-    if (high < 0 || low < 0) return false;
-    out.push_back(static_cast<char>(high << 4 | low));
+    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+    const int low = high < 0 ? -1 : hex_value(text[i + 2]);
+    if (low < 0) {
+      out.resize(start);
+      return false;
+    }
+    *to++ = static_cast<char>(high << 4 | low);
     i += 2;
   }
+  out.resize(static_cast<std::size_t>(to - out.data()));
   return true;
 }
 

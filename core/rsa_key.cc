@@ -134,7 +134,7 @@ class RsaVerifier::Context {
 
   bool verify(std::string_view message, std::string_view signature) noexcept {
     std::array<std::uint8_t, kMaxSignatureBytes> bytes;
-    const auto size = decode_base64(signature, bytes);
+    const auto size = decode_public_base64(signature, bytes);
     Sha256 digest;
     if (!size || !sha256(message, digest)) return false;
     if (EVP_PKEY_verify(context_.get(), bytes.data(), *size, digest.data(), digest.size()) == 1) return true;

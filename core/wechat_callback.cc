@@ -59,7 +59,7 @@ GatewayResult WechatCallbacks::open(std::string_view body, GatewayEvent event) {
 bool WechatCallbacks::unseal(const JsonObject& resource) {
   const std::string_view text = read_text(resource, "ciphertext");
   sealed_.resize(text.size());
-  const auto size = decode_base64(text, sealed_);
+  const auto size = decode_public_base64(text, sealed_);
   if (!size) return false;
   for (const Secret& key : api_v3_keys_) {
     if (open_aes_256_gcm(key.reveal(), read_text(resource, "nonce"), read_text(resource, "associated_data"),

@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
 
 #include "core/qr_code.h"
@@ -53,7 +54,7 @@ constexpr Words kEnglish = {
     "The payment has not been started yet, or its code has run out: go back to the shop",
     "Go on paying on the shop's page",
     {"Waiting for the payment", "Paid, being confirmed", "Paid", "The payment failed, it can be tried again",
-     "Closed", "Expired", "Refunded", "Paid, refunded in part"}};
+     "Closed", "Expired", "Refunded", "Paid, refunded in part", "Paid, the recharge is on its way"}};
 constexpr Words kChinese = {"zh-CN",
                             "付款",
                             "请扫码付款",
@@ -63,9 +64,16 @@ constexpr Words kChinese = {"zh-CN",
                             "尚未发起付款，或付款码已失效，请返回商家页面",
                             "请在商家页面继续付款",
                             {"等待付款", "已付款，确认中", "付款成功", "付款失败，可重试", "订单已关闭",
-                             "订单已过期", "已退款", "付款成功，已部分退款"}};
+                             "订单已过期", "已退款", "付款成功，已部分退款", "已付款，正在充值"}};
 
-bool can_change(OrderStatus status) noexcept { return awaits_payment(status) || status == OrderStatus::paid; }
+constexpr bool names_every_status(const Words& words) noexcept {
+  return std::none_of(words.status.begin(), words.status.end(), [](auto text) { return text.empty(); });
+}
+static_assert(names_every_status(kEnglish) && names_every_status(kChinese));
+
+bool can_change(OrderStatus status) noexcept {
+  return awaits_payment(status) || status == OrderStatus::paid || status == OrderStatus::recharging;
+}
 
 std::string_view look_of(OrderStatus status) noexcept {
   if (is_credited(status)) return "good";

@@ -65,24 +65,23 @@ StorageResult<void> check_books_at_start(FileSystem& files, const std::string& f
   auto pages = LmdbFile::open(files, file);
   if (!pages) return pages.error();
   const auto pass = [](Bytes, Bytes, std::uint64_t) { return true; };
-  bool older = false;  // to be made anew, whatever it holds
-  const auto header = [&older](Bytes key, Bytes value, std::uint64_t) {
+  std::uint32_t schema = kBooksSchema;
+  const auto header = [&schema](Bytes key, Bytes value, std::uint64_t) {
     if (key.size() == kHeaderKey.size() && std::memcmp(key.data(), kHeaderKey.data(), key.size()) == 0 &&
         value.size() >= sizeof(std::uint32_t)) {
-      std::uint32_t schema = 0;  // little-endian, first in every version
+      schema = 0;  // little-endian, first in every version
       for (unsigned i = 0; i < sizeof schema; ++i)
         schema |= std::to_integer<std::uint32_t>(value[i]) << (8 * i);
-      older = schema < kBooksSchema;
     }
     return true;
   };
   if (auto done = pages->scan("meta", {}, header); !done) return done.error();
-  if (older) return {};
+  if (schema < kOldestBooksSchema) return {};  // to be made anew, whatever they hold
   const auto first_only = [](Bytes, Bytes, std::uint64_t) { return false; };
   for (std::size_t i = 0; i < kTables; ++i) {
     const bool resident =
         i == static_cast<std::size_t>(Table::totals) || i == static_cast<std::size_t>(Table::house);
-    if (i >= kFirstLaterTable) {
+    if (i >= first_later_table(schema)) {
       const auto there = pages->has_table(kTableNames[i]);
       if (!there) return there.error();
       if (!*there) continue;

@@ -72,7 +72,7 @@ Result<void> check_header(Bytes row, const FolderId& folder) {
   if (schema <= kLastSchemaWithoutChecksum && reader.at_end() && stored == folder) return Errc::not_found;
   if (!is_whole(kHeaderKey, row, folder)) return Errc::damaged;
   if (schema > kBooksSchema) return Errc::newer_format;
-  if (schema < kBooksSchema) return Errc::not_found;
+  if (schema < kOldestBooksSchema) return Errc::not_found;
   return {};
 }
 

@@ -11,8 +11,16 @@
 
 namespace recharge {
 
-// The layout of keys and values. Books of an older one are made anew from the journal; there is no migration.
+// The layout of keys and values. Schema 4 added a table (gateway_work) and changed no row, so that books of
+// schema 3, and a base, get it and this schema when they are opened to be written. Older ones, which never
+// were a base, are made anew from the journal.
 constexpr std::uint32_t kBooksSchema = 4;
+constexpr std::uint32_t kOldestBooksSchema = 3;
+
+// From here on tables may be missing until the books are opened to be written.
+constexpr std::size_t first_later_table(std::uint32_t schema) noexcept {
+  return schema < kBooksSchema ? static_cast<std::size_t>(Table::gateway_work) : kFirstLaterTable;
+}
 
 constexpr std::string_view kMetaTable = "meta";
 constexpr std::string_view kHeaderKey = "header";

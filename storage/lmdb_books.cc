@@ -338,7 +338,8 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
     const unsigned make = shared ? 0 : MDB_CREATE;
     for (std::size_t i = 0; i < kTables && rc == MDB_SUCCESS; ++i) {
       rc = mdb_dbi_open(transaction, kTableNames[i].data(), make, &environment->tables[i]);
-      if (rc == MDB_NOTFOUND && shared && i >= kFirstLaterTable) rc = MDB_SUCCESS;  // no view reads those
+      if (rc == MDB_NOTFOUND && shared && i >= first_later_table(kOldestBooksSchema))
+        rc = MDB_SUCCESS;  // no view reads those
     }
     if (rc == MDB_SUCCESS) rc = mdb_dbi_open(transaction, kMetaTable.data(), make, &environment->meta);
     if (rc == MDB_SUCCESS) {
@@ -358,30 +359,24 @@ StorageResult<std::unique_ptr<LmdbBooks>> LmdbBooks::open(const std::string& dir
 }
 
 StorageResult<void> LmdbBooks::check_or_write_header(Open how, const std::string& file) {
-  MDB_txn* transaction = nullptr;
-  int rc = mdb_txn_begin(environment_->env, nullptr, how == Open::fresh ? 0 : MDB_RDONLY, &transaction);
-  if (rc != MDB_SUCCESS) return at_opening(rc, file, "cannot be read");
-  MDB_val key = value_of(kHeaderKey);
   if (how == Open::fresh) {
-    const auto row = encode_header(environment_->folder_id);
-    MDB_val value = value_of(Bytes(row));
-    rc = mdb_put(transaction, environment_->meta, &key, &value, 0);
-    if (rc == MDB_SUCCESS) {
-      rc = mdb_txn_commit(transaction);
-    } else {
-      mdb_txn_abort(transaction);
-    }
-    if (rc != MDB_SUCCESS) return at_opening(rc, file, "header cannot be written");
+    if (auto done = write_header(file); !done) return done;
     auto first = begin();
     Result<void> done = first ? (*first)->set_position({}) : Result<void>(first.error());
     if (done) done = (*first)->commit();
     if (!done) return StorageError{done.error(), file, 0, "position cannot be written"};
     return {};
   }
+  MDB_txn* transaction = nullptr;
+  int rc = mdb_txn_begin(environment_->env, nullptr, MDB_RDONLY, &transaction);
+  if (rc != MDB_SUCCESS) return at_opening(rc, file, "cannot be read");
+  MDB_val key = value_of(kHeaderKey);
   MDB_val value;
   rc = mdb_get(transaction, environment_->meta, &key, &value);
   const auto checked =
       rc == MDB_SUCCESS ? check_header(bytes_of(value), environment_->folder_id) : Result<void>();
+  const bool older = rc == MDB_SUCCESS && checked &&
+                     !std::ranges::equal(bytes_of(value), encode_header(environment_->folder_id));
   mdb_txn_abort(transaction);
   if (rc == MDB_NOTFOUND)
     return StorageError{make_error_code(Errc::not_found), file, 0, "the books were never completed"};
@@ -391,6 +386,24 @@ StorageResult<void> LmdbBooks::check_or_write_header(Open how, const std::string
                         "the books belong to another data folder, or their header is damaged"};
   }
   if (!checked) return StorageError{checked.error(), file, 0, "schema of the books"};
+  if (older && how == Open::existing) return write_header(file);  // opening made the tables that they lacked
+  return {};
+}
+
+StorageResult<void> LmdbBooks::write_header(const std::string& file) {
+  MDB_txn* transaction = nullptr;
+  int rc = mdb_txn_begin(environment_->env, nullptr, 0, &transaction);
+  if (rc != MDB_SUCCESS) return at_opening(rc, file, "cannot be written");
+  const auto row = encode_header(environment_->folder_id);
+  MDB_val key = value_of(kHeaderKey);
+  MDB_val value = value_of(Bytes(row));
+  rc = mdb_put(transaction, environment_->meta, &key, &value, 0);
+  if (rc == MDB_SUCCESS) {
+    rc = mdb_txn_commit(transaction);
+  } else {
+    mdb_txn_abort(transaction);
+  }
+  if (rc != MDB_SUCCESS) return at_opening(rc, file, "header cannot be written");
   return {};
 }
 

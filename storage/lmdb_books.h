@@ -23,8 +23,8 @@ class LmdbBooks final : public Books {
   enum class Open { existing, fresh, shared };
 
   // directory: DATA_DIR/books, made when missing, but not for reading. Errc::not_found where existing books
-  // have an older schema, are missing, or were never completed: they are to be made anew. Errc::damaged where
-  // the file is too short for what it holds, or of another data folder.
+  // are of before kOldestBooksSchema, missing, or were never completed: they are to be made anew.
+  // Errc::damaged where the file is too short for what it holds, or of another data folder.
   static StorageResult<std::unique_ptr<LmdbBooks>> open(const std::string& directory,
                                                         const FolderId& folder_id, Open how);
   ~LmdbBooks() override;
@@ -60,6 +60,7 @@ class LmdbBooks final : public Books {
  private:
   explicit LmdbBooks(std::unique_ptr<Environment> environment);
   StorageResult<void> check_or_write_header(Open how, const std::string& file);
+  StorageResult<void> write_header(const std::string& file);
   std::unique_ptr<Environment> environment_;
 };
 

@@ -120,15 +120,22 @@ StorageResult<bool> Retention::carry_forward(std::optional<BaseSeal>& seal, cons
   if (seal) {
     if (auto sound = check_base(files_, folder_.data_dir, *seal, folder_.codec); !sound) return sound.error();
   }
-  auto books =
-      LmdbBooks::open(directory, folder_id, seal ? LmdbBooks::Open::existing : LmdbBooks::Open::fresh);
-  if (!books) return books.error();
-  if (!seal || seal->digest) {
+  const auto write_open_seal = [&]() -> StorageResult<void> {
     seal = BaseSeal{seal ? seal->position : JournalPosition{}, std::nullopt};
-    if (auto opened = write_base_seal(files_, folder_.data_dir, folder_id, *seal); !opened)
-      return opened.error();
+    if (auto opened = write_base_seal(files_, folder_.data_dir, folder_id, *seal); !opened) return opened;
     if (auto synced = files_.sync_directory(folder_.data_dir); !synced)
       return StorageError{synced.error(), folder_.data_dir, 0, "flushing the directory"};
+    return {};
+  };
+  const bool fresh = !seal;
+  if (seal && seal->digest) {  // first: opening a base of an earlier build adds to its file
+    if (auto opened = write_open_seal(); !opened) return opened.error();
+  }
+  auto books =
+      LmdbBooks::open(directory, folder_id, fresh ? LmdbBooks::Open::fresh : LmdbBooks::Open::existing);
+  if (!books) return books.error();
+  if (fresh) {
+    if (auto opened = write_open_seal(); !opened) return opened.error();
   }
   const auto from = (*books)->position();
   if (!from) return StorageError{from.error(), directory + "/data.mdb", 0, "the position cannot be read"};

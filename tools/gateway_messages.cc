@@ -26,6 +26,8 @@ Time sent_at(SendingFault fault, Time now) {
   return fault == SendingFault::expired ? Time{now.ms - kTooOldMs} : now;
 }
 
+Money half_of(Money amount) { return Money::from_minor_units((amount.minor_units() + 1) / 2); }
+
 // A digit of the order's id is another one, so that the body is still well formed.
 void tamper(std::string& body, const std::string& id) {
   const auto at = body.find(id);
@@ -54,23 +56,28 @@ std::string sealed(const SimulatedAccounts& accounts, const std::string& plain, 
 CallbackMessage alipay_message(const SimulatedAccounts& accounts, const PaidTrade& trade, SendingFault fault,
                                Time now) {
   const std::string app = fault == SendingFault::wrong_app ? std::string(kOtherApp) : accounts.app_id;
-  const std::map<std::string, std::string> fields = {{"app_id", app},
-                                                     {"auth_app_id", app},
-                                                     {"buyer_id", "2088102104794936"},
-                                                     {"charset", "utf-8"},
-                                                     {"gmt_create", to_beijing_time(trade.paid_at)},
-                                                     {"gmt_payment", to_beijing_time(trade.paid_at)},
-                                                     {"notify_id", "n" + trade.transaction_id},
-                                                     {"notify_time", to_beijing_time(now)},
-                                                     {"notify_type", "trade_status_sync"},
-                                                     {"out_trade_no", trade.order_id.to_hex()},
-                                                     {"passback_params", ""},
-                                                     {"seller_id", accounts.seller_id},
-                                                     {"subject", "Top-up & more, 100%"},
-                                                     {"total_amount", to_text(trade.amount)},
-                                                     {"trade_no", trade.transaction_id},
-                                                     {"trade_status", "TRADE_SUCCESS"},
-                                                     {"version", "1.0"}};
+  std::map<std::string, std::string> fields = {{"app_id", app},
+                                               {"auth_app_id", app},
+                                               {"buyer_id", "2088102104794936"},
+                                               {"charset", "utf-8"},
+                                               {"gmt_create", to_beijing_time(trade.paid_at)},
+                                               {"gmt_payment", to_beijing_time(trade.paid_at)},
+                                               {"notify_id", "n" + trade.transaction_id},
+                                               {"notify_time", to_beijing_time(now)},
+                                               {"notify_type", "trade_status_sync"},
+                                               {"out_trade_no", trade.order_id.to_hex()},
+                                               {"passback_params", ""},
+                                               {"seller_id", accounts.seller_id},
+                                               {"subject", "Top-up & more, 100%"},
+                                               {"total_amount", to_text(trade.amount)},
+                                               {"trade_no", trade.transaction_id},
+                                               {"trade_status", "TRADE_SUCCESS"},
+                                               {"version", "1.0"}};
+  if (fault == SendingFault::refund) {  // the trade's status stays
+    fields.emplace("refund_fee", to_text(half_of(trade.amount)));
+    fields.emplace("gmt_refund", to_beijing_time(now) + ".000");
+    fields.emplace("out_biz_no", "back-" + trade.transaction_id);
+  }
   std::string text;
   CallbackMessage message;
   for (const auto& [name, value] : fields) {
@@ -86,26 +93,33 @@ CallbackMessage alipay_message(const SimulatedAccounts& accounts, const PaidTrad
 CallbackMessage wechat_message(const SimulatedAccounts& accounts, const PaidTrade& trade, SendingFault fault,
                                Time now, const std::string& nonce) {
   JsonMembers plain, amount, payer, resource, body;
-  amount.number("total", trade.amount.minor_units()).number("payer_total", 1).text("currency", "CNY");
+  const bool refund = fault == SendingFault::refund;
+  amount.number("total", trade.amount.minor_units()).number("payer_total", 1);
   payer.text("openid", "o1");
   plain.text("mchid", accounts.mchid)
-      .text("appid", fault == SendingFault::wrong_app ? "wx9999999999999999" : accounts.appid)
       .text("out_trade_no", trade.order_id.to_hex())
       .text("transaction_id", trade.transaction_id)
-      .text("trade_type", "NATIVE")
-      .text("trade_state", "SUCCESS")
-      .text("success_time", to_rfc3339(trade.paid_at))
-      .object("payer", payer)
-      .object("amount", amount);
+      .text("success_time", to_rfc3339(trade.paid_at));
+  if (refund) {
+    amount.number("refund", half_of(trade.amount).minor_units()).number("payer_refund", 1);
+    plain.text("out_refund_no", "back-" + trade.transaction_id).text("refund_status", "SUCCESS");
+  } else {
+    amount.text("currency", "CNY");
+    plain.text("appid", fault == SendingFault::wrong_app ? "wx9999999999999999" : accounts.appid)
+        .text("trade_type", "NATIVE")
+        .text("trade_state", "SUCCESS")
+        .object("payer", payer);
+  }
+  plain.object("amount", amount);
   const std::string iv = nonce.substr(0, kGcmNonceBytes);
-  resource.text("original_type", "transaction")
+  resource.text("original_type", refund ? "refund" : "transaction")
       .text("algorithm", "AEAD_AES_256_GCM")
       .text("ciphertext", sealed(accounts, plain.str(), iv))
       .text("associated_data", "transaction")
       .text("nonce", iv);
   body.text("id", "e" + trade.transaction_id)
       .text("create_time", to_rfc3339(trade.paid_at))
-      .text("event_type", "TRANSACTION.SUCCESS")
+      .text("event_type", refund ? "REFUND.SUCCESS" : "TRANSACTION.SUCCESS")
       .text("resource_type", "encrypt-resource")
       .text("summary", "paid")
       .object("resource", resource);
@@ -125,19 +139,21 @@ CallbackMessage stripe_message(const SimulatedAccounts& accounts, const PaidTrad
                                Time now) {
   JsonMembers metadata, intent, data, event;
   const bool live = fault == SendingFault::wrong_app;  // an account of the other mode
+  const bool refund = fault == SendingFault::refund;
   metadata.text("order_id", trade.order_id.to_text());
-  intent.text("id", trade.transaction_id)
-      .text("object", "payment_intent")
+  intent.text("id", (refund ? "ch_" : "") + trade.transaction_id)
+      .text("object", refund ? "charge" : "payment_intent")
       .number("amount", trade.amount.minor_units())
-      .number("amount_received", trade.amount.minor_units())
+      .number(refund ? "amount_refunded" : "amount_received", trade.amount.minor_units())
       .text("currency", "cny")
       .object("metadata", metadata)
       .text("status", "succeeded");
+  if (refund) intent.text("payment_intent", trade.transaction_id);
   data.object("object", intent);
   event.text("id", "evt_" + trade.transaction_id)
       .text("object", "event")
       .number("created", trade.paid_at.ms / 1000)
-      .text("type", "payment_intent.succeeded")
+      .text("type", refund ? "charge.refunded" : "payment_intent.succeeded")
       .object("data", data);
   CallbackMessage message;
   message.body = event.str();
@@ -188,14 +204,15 @@ std::optional<SimulatedGateway> parse_simulated_gateway(std::string_view name) n
 }
 
 std::string_view to_text(SendingFault fault) noexcept {
-  constexpr std::array<std::string_view, kSendingFaults> texts = {"none",    "forged",    "tampered",
-                                                                  "expired", "wrong_app", "probe"};
+  constexpr std::array<std::string_view, kSendingFaults> texts = {
+      "none", "forged", "tampered", "expired", "wrong_app", "probe", "refund"};
   return texts[static_cast<std::size_t>(fault)];
 }
 
 bool has_fault(SimulatedGateway gateway, SendingFault fault) noexcept {
   if (fault == SendingFault::expired) return gateway != SimulatedGateway::alipay;
-  if (fault == SendingFault::wrong_app) return gateway != SimulatedGateway::standard;
+  if (fault == SendingFault::wrong_app || fault == SendingFault::refund)
+    return gateway != SimulatedGateway::standard;
   if (fault == SendingFault::probe) return gateway == SimulatedGateway::wechat;
   return true;
 }

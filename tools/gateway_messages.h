@@ -26,16 +26,17 @@ struct PaidTrade {
   Time paid_at;
 };
 
-// How one sending differs from a good one; the server has to refuse every other.
+// How one sending differs from a good one. The server has to refuse every other, but for the last.
 enum class SendingFault : std::uint8_t {
   none,
   forged,     // signed by somebody else
   tampered,   // one byte was changed after it was signed
   expired,    // signed too long ago; Alipay signs no time
   wrong_app,  // of another account, well signed; Standard Webhooks names none
-  probe       // whether signatures are checked, of WeChat Pay alone
+  probe,      // whether signatures are checked, of WeChat Pay alone
+  refund      // of half of it: to be acknowledged, and to change nothing; Standard Webhooks has none
 };
-constexpr std::size_t kSendingFaults = 6;
+constexpr std::size_t kSendingFaults = 7;
 std::string_view to_text(SendingFault fault) noexcept;
 bool has_fault(SimulatedGateway gateway, SendingFault fault) noexcept;
 

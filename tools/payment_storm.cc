@@ -183,8 +183,9 @@ class Storm {
     ++report_.sent[static_cast<std::size_t>(sending.fault)];
     const bool acknowledged = is_acknowledged(trade.plan.gateway, reply.status, reply.body);
     if (sending.fault != SendingFault::none) {
-      if (acknowledged)
-        report_.violate(std::string(to_text(sending.fault)) + " callback acknowledged: " + name(trade));
+      if (acknowledged != (sending.fault == SendingFault::refund))
+        report_.violate(std::string(to_text(sending.fault)) + " callback " +
+                        (acknowledged ? "acknowledged: " : "refused: ") + name(trade));
       return;
     }
     trade.told = true;
@@ -240,6 +241,7 @@ class Storm {
       ++report_.credited;
       credited_[plan_.orders[index].account] += plan_.orders[index].amount.minor_units();
       if (!paid) report_.violate(where + " by " + seen.transaction_id + ", which nobody paid");
+      if (!told) report_.violate(where + ", though nobody told of its payment");
     } else if (told) {
       report_.violate(where + ", though its payment was told");
     } else if (seen.status != "pending") {

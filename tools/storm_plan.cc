@@ -25,6 +25,9 @@ std::vector<PlannedSending> drawn_sendings(SimulatedGateway gateway, bool told, 
     const auto fault = static_cast<SendingFault>(1 + draws.below(kSendingFaults - 1));
     if (has_fault(gateway, fault)) sendings.push_back({drawn_time(draws), 0, fault, 0});
   }
+  // Of a payment that nothing else tells of.
+  if (!told && has_fault(gateway, SendingFault::refund))
+    sendings.push_back({drawn_time(draws), 0, SendingFault::refund, 0});
   return sendings;
 }
 

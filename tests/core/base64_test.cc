@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -11,10 +12,15 @@
 namespace recharge {
 namespace {
 
+// Both ways, which have to agree.
 Result<std::string> decoded(std::string_view text) {
-  std::vector<std::uint8_t> bytes(text.size() + 1);
+  std::vector<std::uint8_t> bytes(text.size() + 1), public_bytes(text.size() + 1);
   const auto size = decode_base64(text, bytes);
+  const auto public_size = decode_public_base64(text, public_bytes);
+  EXPECT_EQ(size, public_size) << text;
   if (!size) return size.error();
+  EXPECT_TRUE(
+      std::equal(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*size), public_bytes.begin()));
   return std::string(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*size));
 }
 
@@ -55,6 +61,23 @@ TEST(Base64, RefusesWhatDoesNotFit) {
   std::array<std::uint8_t, 3> bytes;
   EXPECT_EQ(decode_base64("Zm9v", bytes).value(), 3U);
   EXPECT_EQ(decode_base64("Zm9vYg==", bytes).error(), Errc::invalid_text);
+  EXPECT_EQ(decode_public_base64("Zm9v", bytes).value(), 3U);
+  EXPECT_EQ(decode_public_base64("Zm9vYg==", bytes).error(), Errc::invalid_text);
+}
+
+// Long enough for several pieces of the decoder of what is public: one character changed anywhere.
+TEST(Base64, RefusesLongTextsThatDifferAnywhere) {
+  const std::string whole = encode_base64(std::vector<std::uint8_t>(151, 0x5a));
+  ASSERT_TRUE(decoded(whole).has_value());
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    for (const char c : {'=', ' ', '\n', '-', 'A', '/'}) {
+      std::string text = whole;
+      text[at] = c;
+      static_cast<void>(decoded(text));  // compares
+    }
+    static_cast<void>(decoded(whole.substr(0, at)));
+    static_cast<void>(decoded(whole.substr(at)));
+  }
 }
 
 RC_GTEST_PROP(Base64, AgreesWithOpenSslAndDecodesBack, (const std::vector<std::uint8_t>& bytes)) {

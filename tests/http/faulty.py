@@ -9,12 +9,21 @@ from conftest import SECRETS
 from daemon import Daemon, binary
 
 
-def broken_server(name):
-    """As arguments for Daemon. They lie beside recharged."""
-    program = Path(binary()).with_name(f"recharged_{name}")
+def _beside_recharged(name):
+    program = Path(binary()).with_name(name)
     if not program.is_file():
         pytest.fail(f"{program} is missing: build it")  # which must_fail() does not take for a fault that was seen
-    return {"program": [str(program)]}
+    return [str(program)]
+
+
+def broken_server(name):
+    """As arguments for Daemon."""
+    return {"program": _beside_recharged(f"recharged_{name}")}
+
+
+def broken_tool(name):
+    """As the program of run_once()."""
+    return _beside_recharged(f"recharge_{name}")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 from api import Api, expect
 from browser import Browser
 from daemon import binary
+from faulty import must_fail, running
 from gateways import Alipay, Wechat
 from replies import REPOSITORY
 from test_gateway_calls import FakeGateway
@@ -55,10 +56,14 @@ def page_of(api, order_id):
     return f"http://{api.address[0]}:{api.address[1]}/pay/{order_id}"
 
 
+def assert_shows(seen, shown):
+    assert seen["code"] == shown["qr_code"], "what a camera reads is what the gateway sent"
+
+
 def test_a_payer_scans_and_sees_the_money_arrive(api, payer, fakes):
     order_id, shown = started(api)
     seen = payer(open=page_of(api, order_id))
-    assert seen["code"] == shown["qr_code"], "what a camera reads is what the gateway sent"
+    assert_shows(seen, shown)
     assert "50.00 CNY" in seen["text"] and seen["status"] == "Waiting for the payment" and seen["button"] is None
     alipay = fakes["alipay"]
     transaction = alipay.pay(order_id)
@@ -74,6 +79,22 @@ def test_a_phone_gets_a_button(api, payer):
     seen = payer(open=page_of(api, order_id), language="zh-CN")
     assert seen["button"] == {"label": "立即付款", "url": shown["pay_url"]} and seen["code"] is None
     assert seen["status"] == "等待付款" and seen["title"] == "付款" and seen["complaints"] == []
+
+
+def test_another_code_is_noticed(tmp_path, payer, fakes):
+    """A payer who scans it pays nobody we know."""
+    with running(tmp_path, fakes["alipay"].config(), broken="showing_another_code") as broken:
+        api = Api(broken.address)
+        order_id, shown = started(api)
+        must_fail(assert_shows, payer(open=page_of(api, order_id)), shown)
+        api.close()
+
+
+def test_an_address_that_is_not_escaped_is_noticed(tmp_path, fakes):
+    with running(tmp_path, fakes["alipay"].config(), broken="showing_raw_addresses") as broken:
+        api = Api(broken.address)
+        must_fail(test_the_page_reveals_amount_status_and_way_to_pay_alone, api)
+        api.close()
 
 
 def test_the_page_reveals_amount_status_and_way_to_pay_alone(api):

@@ -6,6 +6,7 @@ import pytest
 
 from api import Api, eventually, expect, new_account, new_transaction
 from daemon import binary, run_once
+from faulty import broken_tool, must_fail
 
 OTHER_SECRET = "other-gateway-secret"
 CONFIG = f"""
@@ -335,12 +336,11 @@ def test_resolve_of_an_unknown_one(api, exception_id):
 
 # --- many at once ----------------------------------------------------------------------------------------------------
 
-def resolve_all(daemon, *arguments, **options):
-    return run_once("--server", daemon.url, "exceptions", "resolve", "--all", *arguments, program=[binary("RECHARGE_BIN", "recharge")],
-                    **options)
+def resolve_all(daemon, *arguments, program):
+    return run_once("--server", daemon.url, "exceptions", "resolve", "--all", *arguments, program=program)
 
 
-def test_many_are_settled_at_once_and_each_is_audited(start_server):
+def settle_many(start_server, program):
     daemon = start_server(CONFIG)
     api = Api(daemon.address)
     late, mismatched = [], []
@@ -352,14 +352,14 @@ def test_many_are_settled_at_once_and_each_is_audited(start_server):
     expect(api.close_order(order_id), 200)
     expect(api.callback(order_id, amount="50.00"), 200, exception="late_payment")
     late.append(order_id)
-    refused = resolve_all(daemon, "--kind", "amount_mismatch", "--action", "refund")
+    refused = resolve_all(daemon, "--kind", "amount_mismatch", "--action", "refund", program=program)
     assert refused.returncode == 2 and "refund 3 payments of 147.00 in all: without a terminal this needs --yes" in refused.stderr
-    few = resolve_all(daemon, "--action", "dismiss", "--yes", "--most", "3")
+    few = resolve_all(daemon, "--action", "dismiss", "--yes", "--most", "3", program=program)
     assert few.returncode == 1 and "more than 3 are open" in few.stderr
-    assert resolve_all(daemon, "--action", "dismiss", "--yes", "--gateway", "nobody").returncode == 0
-    assert resolve_all(daemon, late[0], "--action", "dismiss").returncode == 2  # one, or all
+    assert resolve_all(daemon, "--action", "dismiss", "--yes", "--gateway", "nobody", program=program).returncode == 0
+    assert resolve_all(daemon, late[0], "--action", "dismiss", program=program).returncode == 2  # one, or all
     assert len(api.exceptions(state="open")) == 4, "nothing was done yet"
-    done = resolve_all(daemon, "--kind", "amount_mismatch", "--action", "refund", "--note", "by phone", "--yes")
+    done = resolve_all(daemon, "--kind", "amount_mismatch", "--action", "refund", "--note", "by phone", "--yes", program=program)
     assert done.returncode == 0 and "3 done, 0 refused" in done.stderr, (done.stdout, done.stderr)
     left = api.exceptions(state="open")
     assert [entry["order_id"] for entry in left] == late
@@ -369,3 +369,12 @@ def test_many_are_settled_at_once_and_each_is_audited(start_server):
     assert all(sum(entry["exception_id"] in line for line in audited) == 1 for entry in settled)
     assert api.ledger_sum() == 0
     api.close()
+
+
+def test_many_are_settled_at_once_and_each_is_audited(start_server):
+    settle_many(start_server, [binary("RECHARGE_BIN", "recharge")])
+
+
+@pytest.mark.parametrize("broken", ["resolving_unasked", "resolving_every_kind"])
+def test_a_tool_that_settles_what_was_not_meant_is_noticed(start_server, broken):
+    must_fail(settle_many, start_server, broken_tool(broken))

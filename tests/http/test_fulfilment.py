@@ -120,6 +120,8 @@ def test_a_supplier_recharges(tmp_path, acme):
             expect(reply, 200, msg="Already processed")
         expect(api.close_order(order_id), 409, error="invalid_state")
         expect(api.refund(order_id, "r-1"), 409, error="invalid_state")
+        page = expect(api.get(f"/pay/{order_id}"), 200).body.decode()
+        assert "Paid, the recharge is on its way" in page and "data-wait" in page and "<a" not in page
         acme.finish(request_id)
         ends(api, order_id, "recharged")
         assert stuck(api) == [] and api.balance(account) == Decimal("0.00") and api.ledger_sum() == 0

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import random
+import subprocess
 import time
 import uuid
 
@@ -17,6 +18,7 @@ import pytest
 import bills
 from api import Api, eventually, new_account
 from daemon import binary, run_once
+from faulty import broken_tool, must_fail
 from gateways import Alipay, Standard, Stripe, Wechat, fen
 from test_gateway_calls import FakeGateway
 
@@ -93,8 +95,9 @@ def refund(api, fakes, gateway, row, refund_id, amount):
 class Reconciler:
     """Of one gateway, whose earlier payments are in every bill."""
 
-    def __init__(self, daemon, gateway, folder):
+    def __init__(self, daemon, gateway, folder, program=None):
         self.daemon, self.gateway, self.folder, self.rows = daemon, gateway, folder, []
+        self.program = program or [binary("RECHARGE_BIN", "recharge")]
 
     def run(self, bill, *more, code=None, env=None):
         file = self.folder / "bill"
@@ -102,7 +105,7 @@ class Reconciler:
         zone, date = bills.noon_zone(time.time())
         form = ["--bill-format", "plain"] if self.gateway.kind == "standard" else []
         done = run_once("reconcile", "--gateway", self.gateway.name, "--bill", str(file), "--data-dir", str(self.daemon.data_dir),
-                        "--date", date, "--tz", zone, *form, *more, program=[binary("RECHARGE_BIN", "recharge")], env=env)
+                        "--date", date, "--tz", zone, *form, *more, program=self.program, env=env)
         assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return done
 
@@ -165,6 +168,18 @@ def test_every_planted_difference_is_found_and_nothing_else(api, gateway, books)
     assert named["missing_there"]["line"] is None and named["missing_there"]["books_status"] == "credited"
     assert books.report["counts"] == {"missing_here": 1, "missing_there": 1, "amount_differs": 1, "status_differs": 0,
                                       "duplicate": 1}
+
+
+def test_amounts_that_are_not_compared_are_noticed(api, daemon, gateways, reconcilers, tmp_path):
+    gateway, rows = gateways["standard"], reconcilers["standard"].rows
+    rows.append(pay(api, gateway))
+    bent = rows[:-1] + [rows[-1] | {"amount": "50.01"}]
+    expected = [("amount_differs", "payment", rows[-1]["transaction"])]
+
+    def check(program):
+        assert Reconciler(daemon, gateway, tmp_path, program).found(bent) == expected
+    check(None)
+    must_fail(check, broken_tool("blind_to_amounts"))
 
 
 def test_refunds_are_matched_by_their_number(api, fakes, gateway, books):
@@ -236,6 +251,20 @@ def test_text_and_csv_say_the_same(api, gateways, reconcilers):
     assert "bill and books agree" in books.run(bills.wechat(books.rows), code=0).stdout
 
 
+def test_a_terminal_sees_how_far_it_is(gateways, reconcilers, tmp_path):
+    books = reconcilers["wechat"]
+    bill = tmp_path / "bill"
+    bill.write_bytes(bills.wechat(books.rows))
+    screen, terminal = os.openpty()
+    done = subprocess.run([*books.program, "reconcile", "--gateway", "wechat", "--bill", str(bill), "--date", "2026-11-25",
+                           "--data-dir", str(books.daemon.data_dir)], stdout=subprocess.PIPE, stderr=terminal, check=False, timeout=20)
+    os.close(terminal)
+    shown = os.read(screen, 65536)
+    os.close(screen)
+    assert done.returncode in (0, 1) and b"reading the bill [" in shown and b"100 %" in shown, (done, shown)
+    assert shown.endswith(b"\r\x1b[K"), "the line is left clean"
+
+
 def test_packed_bills_and_their_hash(api, gateways, reconcilers):
     gateway, books = gateways["wechat"], reconcilers["wechat"]
     books.rows.append(pay(api, gateway))
@@ -280,6 +309,11 @@ def test_a_bill_that_is_not_whole_is_refused(api, gateways, reconcilers, kind):
     for words, bend in BENT[kind]:
         done = books.run(bend(rows), code=3)
         assert words in done.stderr and "differences_total" not in done.stdout, (words, done.stderr)
+
+
+def test_a_bill_that_is_taken_by_halves_is_noticed(api, daemon, gateways, reconcilers, tmp_path):
+    broken = Reconciler(daemon, gateways["alipay"], tmp_path, broken_tool("taking_half_a_bill"))
+    must_fail(broken.run, bills.alipay(reconcilers["alipay"].rows, ended=False), code=3)
 
 
 def test_free_text_with_commas_shifts_nothing(api, gateways, reconcilers):

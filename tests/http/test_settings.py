@@ -5,7 +5,7 @@ import pytest
 
 from api import Api, expect
 from conftest import SECRETS
-from daemon import run_once
+from daemon import binary, run_once
 
 
 # --- configuration ---------------------------------------------------------------------------------------------------
@@ -103,6 +103,31 @@ def test_bad_config_exits_3_and_says_where(tmp_path, name):
         assert int(position[1]) == line, output
         assert named in output
     assert not (tmp_path / "data").exists()
+
+
+def test_no_gateway_without_each_of_its_keys(tmp_path):
+    """Of settings that are whole: every line that is left out is named, and every file that is empty."""
+    made = run_once("simulate", "--prepare", "--dir", str(tmp_path), program=[binary("RECHARGE_BIN", "recharge")])
+    assert made.returncode == 0, made.stderr
+    file = tmp_path / "recharged.toml"
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert run_once("check-config", "--config", str(file)).returncode == 0
+    needed = [line for line in lines if " = " in line and not re.match("livemode|notify_url|base_url", line)]
+    assert len(needed) >= 16
+    for line in needed:
+        at = lines.index(line)
+        file.write_text("".join(lines[:at] + lines[at + 1:]), encoding="utf-8")
+        result = run_once("check-config", "--config", str(file))
+        assert result.returncode == 3 and line.split(" = ")[0] in result.stderr, (line, result)
+    file.write_text("".join(lines), encoding="utf-8")
+    keys = sorted({tmp_path / name for line in needed for name in re.findall(r'"(\w+\.txt)"', line)})
+    assert len(keys) >= 7
+    for key in keys:
+        content = key.read_bytes()
+        key.write_bytes(b"")
+        result = run_once("check-config", "--config", str(file))
+        assert result.returncode == 3 and key.name in result.stderr, (key, result)
+        key.write_bytes(content)
 
 
 def test_missing_config_file(tmp_path):

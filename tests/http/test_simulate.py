@@ -60,7 +60,7 @@ def test_credited_is_what_was_paid_and_bills_differ_where_planted(accounts, tmp_
 
 @pytest.mark.parametrize("broken,words", [
     ("without_deduplication", "instead of"), ("accepting_any_rsa_signature", "callback acknowledged"),
-    ("accepting_any_stripe_signature", "forged callback acknowledged")])
+    ("accepting_any_stripe_signature", "forged callback acknowledged"), ("crediting_refund_notices", "nobody told of its payment")])
 def test_a_storm_sees_what_is_broken(accounts, tmp_path, broken, words):
     report = storm(accounts, tmp_path, 150, broken, seed="11")
     assert any(words in violation for violation in report["violations"]), report

@@ -7,9 +7,11 @@
 
 #include <random>
 
+#include "storage/books_check.h"
 #include "storage/books_meta.h"
 #include "storage/lmdb_books.h"
 #include "storage/memory_books.h"
+#include "storage/real_file.h"
 #include "tests/storage/temp_folder.h"
 
 namespace recharge {
@@ -231,8 +233,9 @@ class LmdbBooksTest : public BooksTest<LmdbKind> {
     return {};
   }
   std::string file() { return kind_.folder.at("data.mdb"); }
-  // Writes a row behind the back of the books.
-  void put_raw(const char* table, std::string key, std::string value) {
+  // Behind the back of the books.
+  template <class Act>
+  void act_raw(const char* table, const Act& act) {
     close();
     MDB_env* env = nullptr;
     MDB_txn* transaction = nullptr;
@@ -242,15 +245,30 @@ class LmdbBooksTest : public BooksTest<LmdbKind> {
     ASSERT_EQ(mdb_env_open(env, kind_.folder.path().c_str(), 0, 0600), MDB_SUCCESS);
     ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &transaction), MDB_SUCCESS);
     ASSERT_EQ(mdb_dbi_open(transaction, table, MDB_CREATE, &dbi), MDB_SUCCESS);
-    MDB_val k{key.size(), key.data()};
-    MDB_val v{value.size(), value.data()};
-    if (value.empty()) {
-      ASSERT_EQ(mdb_del(transaction, dbi, &k, nullptr), MDB_SUCCESS);
-    } else {
-      ASSERT_EQ(mdb_put(transaction, dbi, &k, &v, 0), MDB_SUCCESS);
-    }
+    ASSERT_EQ(act(transaction, dbi), MDB_SUCCESS);
     ASSERT_EQ(mdb_txn_commit(transaction), MDB_SUCCESS);
     mdb_env_close(env);
+  }
+  void put_raw(const char* table, std::string key, std::string value) {
+    act_raw(table, [&](MDB_txn* transaction, MDB_dbi dbi) {
+      MDB_val k{key.size(), key.data()};
+      MDB_val v{value.size(), value.data()};
+      return value.empty() ? mdb_del(transaction, dbi, &k, nullptr) : mdb_put(transaction, dbi, &k, &v, 0);
+    });
+  }
+  std::string get_raw(const char* table, std::string key) {
+    std::string found;
+    act_raw(table, [&](MDB_txn* transaction, MDB_dbi dbi) {
+      MDB_val k{key.size(), key.data()};
+      MDB_val v{};
+      const int rc = mdb_get(transaction, dbi, &k, &v);
+      found.assign(static_cast<const char*>(v.mv_data), v.mv_size);
+      return rc;
+    });
+    return found;
+  }
+  void drop_raw(const char* table) {
+    act_raw(table, [](MDB_txn* transaction, MDB_dbi dbi) { return mdb_drop(transaction, dbi, 1); });
   }
   static std::string header(std::uint32_t schema, const FolderId& id) {
     std::string text;
@@ -334,6 +352,34 @@ TEST_F(LmdbBooksTest, TheHeaderDecidesWhetherTheyOpen) {
     EXPECT_TRUE(opened.error().is(row.error)) << opened.error().to_text();
     EXPECT_EQ(opened.error().file, file());
   }
+}
+
+// Schema 4 added a table alone: who opens books of schema 3 to write them gets all rows, and this schema.
+TEST_F(LmdbBooksTest, SchemaThreeIsCarriedOn) {
+  put(Table::orders, "a", "1");
+  auto transaction = books().begin().value();
+  ASSERT_TRUE(transaction->set_position(position_at(5)).has_value());
+  ASSERT_TRUE(transaction->commit().has_value());
+  transaction.reset();
+  drop_raw("gateway_work");
+  RealFileSystem files;
+  EXPECT_TRUE(check_books_at_start(files, file()).error().is(Errc::damaged)) << "schema 4 has it";
+  put_raw("meta", "header", sealed_header(kOldestBooksSchema, kFolder));
+  {
+    auto view = LmdbBooks::open(kind_.folder.path(), kFolder, LmdbBooks::Open::shared);
+    ASSERT_TRUE(view.has_value()) << view.error().to_text();
+    EXPECT_EQ((*view)->position().value(), position_at(5));
+  }
+  EXPECT_TRUE(check_books_at_start(files, file()).has_value());
+  ASSERT_TRUE(reopen().has_value());
+  EXPECT_EQ(get(Table::orders, "a"), "1");
+  EXPECT_EQ(books().position().value(), position_at(5));
+  put(Table::gateway_work, "w", "2");
+  ASSERT_TRUE(reopen().has_value());
+  EXPECT_EQ(get(Table::gateway_work, "w"), "2");
+  close();
+  EXPECT_EQ(get_raw("meta", "header"), sealed_header(kBooksSchema, kFolder))
+      << "a build that knows schema 3 alone would overlook the table";
 }
 
 // A watermark or a position that is off by a bit would be believed: orders never expire, records are left

@@ -2,6 +2,8 @@
 // verifies; what was dropped is still in every balance.
 #include "storage/retention.h"
 
+#include <lmdb.h>
+
 #include <random>
 
 #include "storage/backup.h"
@@ -344,6 +346,37 @@ TEST_F(RetentionTest, ABaseThatIsCarriedForwardIsOneToo) {
   EXPECT_EQ(retain(), 2u) << "goes on";
   EXPECT_EQ(segments().front(), 5u);
   expect_whole();
+}
+
+// Opening a base adds the tables that came after it: not before BASE says that it is being carried forward.
+TEST_F(RetentionTest, ABaseThatLacksATableIsWholeWhereverItIsLeft) {
+  open();
+  fill_and_checkpoint(2);
+  retain();
+  fill_and_checkpoint(3);
+  {
+    MDB_env* env = nullptr;
+    MDB_txn* txn = nullptr;
+    MDB_dbi dbi = 0;
+    ASSERT_EQ(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, kTables + 1);
+    ASSERT_EQ(mdb_env_open(env, (data() + "/base").c_str(), 0, 0600), 0);
+    ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &txn), 0);
+    ASSERT_EQ(mdb_dbi_open(txn, kTableNames[kFirstLaterTable].data(), 0, &dbi), 0);
+    ASSERT_EQ(mdb_drop(txn, dbi, 1), 0);
+    ASSERT_EQ(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+  }
+  const auto digest = digest_of_base(files, data()).value();
+  const auto& id = store->format().folder_id;
+  ASSERT_TRUE(write_base_seal(files, data(), id, {seal()->position, digest}).has_value());
+  for (unsigned calls = 0; calls < 4; ++calls) {
+    StoppingFiles stopping(files, folder.at("shadow"), calls);
+    ASSERT_FALSE(retain(stopping).has_value());
+    stopping.lose_unflushed_names();
+    const auto checked = check_base(files, data(), *seal(), store->codec());
+    ASSERT_TRUE(checked.has_value()) << calls << ": " << checked.error().to_text();
+  }
 }
 
 // At each call of the file system the process ends there, or the power fails and unflushed names are lost.
