@@ -44,7 +44,9 @@ TEST(OwnCore, EachOfAsManyThreadsAsCoresHasOneOfItsOwn) {
 TEST(OwnCore, OtherwiseThreadsStayFree) {
   const std::vector<int> all = cores_of_this_thread();
   EXPECT_EQ(cores_after(0, static_cast<unsigned>(all.size()) + 1), all);
-  if (all.size() > 1) EXPECT_EQ(cores_after(0, static_cast<unsigned>(all.size()) - 1), all);
+  if (all.size() > 1) {
+    EXPECT_EQ(cores_after(0, static_cast<unsigned>(all.size()) - 1), all);
+  }
 }
 
 TEST(OwnCore, CountsOnlyTheCoresOfTheProcess) {
