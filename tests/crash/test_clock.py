@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from api import Api, eventually, expect, new_account
+from broken import beside
 from daemon import Daemon
 from faults import need, seeded
 from oracle import CONFIG, Load, check, check_all, check_that_it_fails, send_all_again, verify
@@ -34,6 +35,11 @@ def library():
     if not found:
         pytest.skip("needs libfaketimeMT.so.1")
     return found[0]
+
+
+def program():
+    """Without jemalloc, which does not start under libfaketime."""
+    return [beside("recharged_with_libc_malloc")]
 
 
 class Clock:
@@ -86,7 +92,7 @@ def timers_hold(daemon, clock, offset_s):
 def timers(folder, monotonic_too=False):
     folder.mkdir()
     clock = Clock(folder, monotonic_too)
-    daemon = Daemon(folder, STRICT, env=clock.env)
+    daemon = Daemon(folder, STRICT, env=clock.env, program=program())
     try:
         for offset_s in (HOUR, -HOUR, 10 * YEAR):
             timers_hold(daemon, clock, offset_s)
@@ -108,7 +114,7 @@ def test_timers_on_the_wall_clock_are_seen(tmp_path):
 def test_load_across_jumps(tmp_path):
     """The clock is set back once more before the end: a shard's time never is, while it runs and after a start."""
     clock, rng = Clock(tmp_path), seeded("clock")
-    daemon, payments = Daemon(tmp_path, CONFIG, env=clock.env), []
+    daemon, payments = Daemon(tmp_path, CONFIG, env=clock.env, program=program()), []
     try:
         for block, offset_s in enumerate((HOUR, -HOUR, 10 * YEAR, 0)):
             load = Load(daemon.address, rng, block)
@@ -132,7 +138,7 @@ def test_load_across_jumps(tmp_path):
 def test_callback_a_year_later_is_known(tmp_path):
     """With the same old signature, and signed anew by then; on the same process, and after a start."""
     clock = Clock(tmp_path)
-    daemon = Daemon(tmp_path, STRICT, env=clock.env)
+    daemon = Daemon(tmp_path, STRICT, env=clock.env, program=program())
     try:
         api = Api(daemon.address)
         account = new_account()

@@ -199,7 +199,8 @@ def test_idle_listeners_take_little_and_hear_at_once(start_server):
     waits_ms.sort()
     print(f"{IDLE} listeners, {after / 1024:.0f} MiB resident, {before / 1024:.0f} without: {each_kib:.1f} KiB each stream, "
           f"{each_web_kib:.1f} each WebSocket; heard after {waits_ms[20]:.1f} ms, at the most {waits_ms[-1]:.1f} ms")
-    assert each_kib < 16 and each_web_kib < 16
+    huge_kib = 4 * 2048 / (IDLE // 2)  # memory comes in pages of 2 MiB
+    assert each_kib < 16 + huge_kib and each_web_kib < 16 + huge_kib
     assert waits_ms[20] < 50
     for stream in (*idle, *webs):
         stream.close()
