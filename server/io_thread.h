@@ -24,7 +24,7 @@
 namespace recharge {
 
 constexpr unsigned kMaxBatch = 256;    // handlers of Asio before the engine's turn
-constexpr unsigned kAsioTurns = 4;     // all it has ready is run as often; else one handler ends each sleep
+constexpr unsigned kAsioTurns = 4;     // of the loop, until all that Asio has ready is run, not one handler
 constexpr unsigned kMaxAccepted = 64;  // connections taken before the others' turn
 constexpr int kListenBacklog = 4096;
 constexpr unsigned kReservedConnections = 16;  // beyond max_connections: for probes and metrics alone
