@@ -19,6 +19,7 @@ from broker import Between, Broker, Cluster, amqp_section, free_port
 from certificates import Authority
 from daemon import binary, slowdown
 from faulty import must_fail, running
+from held import held, need_strace
 from receiver import Receiver
 from replies import REPOSITORY
 from test_events import read, some_life
@@ -259,6 +260,32 @@ def killed_between_the_call_and_its_record(start, broker, exchange):
 
 def test_killed_between_the_call_and_its_record(start_server, broker):
     killed_between_the_call_and_its_record(start_server, broker, "record")
+
+
+def test_killed_between_the_confirm_and_the_cursor(start_server, broker, tmp_path):
+    """The broker has said that it has the message, and the cursor is held up behind it."""
+    need_strace(tmp_path)
+    with closing(Consumer(broker, "noted")) as consumer, closing(Between(broker.port)) as between, ExitStack() as stack:
+        server, confirmed = start_server(config(between.port, "noted")), threading.Event()
+        api = Api(server.address)
+        api.place()
+        assert compare(api, consumer) == (1, 0)
+        time.sleep(0.3)  # recorded
+
+        def hold():
+            if not confirmed.is_set():
+                stack.enter_context(held(server, "not written"))
+                confirmed.set()
+
+        between.on_confirm = hold
+        api.place()
+        assert confirmed.wait(10)
+        time.sleep(0.4)
+        stack.close()
+        server.kill()
+        server.start()
+        eventually(lambda: len(consumer.lines) == 3)
+        assert compare(Api(server.address), consumer) == (2, 1)
 
 
 ALARMS = {"disk": (["set_disk_free_limit", "1000000GB"], ["set_disk_free_limit", "50MB"]),
