@@ -13,7 +13,7 @@ from email.utils import formatdate
 import pytest
 
 from api import Api, eventually, expect, new_account
-from daemon import binary
+from daemon import binary, slowdown
 from faulty import must_fail, running
 from held import held, need_strace
 from npm import npm_folder
@@ -268,7 +268,7 @@ def test_kill_9_at(step, start_server, tmp_path):
             return 200
         if step != "not answered":
             stack.enter_context(held(server, "not written"))
-            threading.Timer(0.4, killed.set).start()
+            threading.Timer(0.4 * slowdown(), killed.set).start()
             return 500 if step == "refused, not noted" else 200
         killed.set()
         time.sleep(0.4)
