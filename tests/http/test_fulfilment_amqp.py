@@ -21,6 +21,7 @@ from gateways import Stripe
 from held import held, need_strace
 from replies import REPOSITORY
 from test_fulfilment import ends, pay, served, stuck
+from test_readme import run_session
 from test_webhooks import receivers_folder
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "gateways"))
@@ -201,6 +202,11 @@ def test_kill_9_at(step, withheld, tmp_path, broker):
             daemon.process.kill()
             daemon.process.wait()
             daemon.process.stdout.close()
+
+
+def test_the_session_of_the_readme_runs_as_written(broker):
+    result = run_session("worker session", RECHARGE_BROKER=f"127.0.0.1:{broker.port}", RECHARGE_MODULES=receivers_folder())
+    assert "200 Payment recorded" in result.stdout and "supplier amqp recharged, reference node-1" in result.stdout, result.stdout
 
 
 def keeps_a_result_until_it_is_durable(step, folder, broker, exchange, broken=None):
