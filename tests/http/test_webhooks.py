@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
 
 import pytest
@@ -208,6 +209,46 @@ def test_an_endpoint_that_hangs_holds_up_no_other(start_server, receiver, tmp_pa
     gate.set()
     eventually(lambda: len(slow.taken()) == 40, within=20)
     slow.close()
+
+
+def test_no_more_at_once_and_no_longer_than_allowed(start_server, tmp_path):
+    """The first two attempts have no answer in time."""
+    flying, most, lock = 0, [], threading.Lock()
+
+    def answer(event, attempt):
+        nonlocal flying
+        with lock:
+            flying += 1
+            most.append(flying)
+            number = len(most)
+        time.sleep(1.5 if number <= 2 else 0.03)
+        with lock:
+            flying -= 1
+        return 200
+
+    receiver = Receiver(answer)
+    server = start_server(settings(tmp_path, receiver.url, more='allow_private = true\nretries = ["1s"]\ntimeout_s = 1\nconcurrency = 3\n'))
+    api = Api(server.address)
+    for _ in range(12):
+        api.place()
+    eventually(lambda: show(server)["delivered"] == 12, within=15)
+    assert show(server)["failed"] == 2, "by their timeout"
+    assert max(most) == 3 and len(most) == 14
+    receiver.close()
+
+
+def test_what_failed_at_once_is_not_tried_again_at_once(start_server, receiver, tmp_path):
+    """By default after 5 s, a fifth more or less."""
+    receiver.answer = lambda event, attempt: 500
+    server = start_server(settings(tmp_path, receiver.url, more="allow_private = true\n"))
+    api, begun = Api(server.address), datetime.now(timezone.utc)
+    for _ in range(7):
+        api.place()
+    eventually(lambda: [d["attempts"] for d in show(server)["deliveries"]] == [1] * 7)
+    ended = datetime.now(timezone.utc)
+    waits = [datetime.fromisoformat(d["next_attempt_at"].replace("Z", "+00:00")) for d in show(server)["deliveries"]]
+    assert all(begun + timedelta(seconds=3.99) <= at <= ended + timedelta(seconds=6.01) for at in waits), waits
+    assert max(waits) - min(waits) > timedelta(milliseconds=200) and len(set(waits)) > 4
 
 
 def test_kill_9_in_mid_load(start_server, tmp_path):
