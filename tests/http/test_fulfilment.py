@@ -246,7 +246,7 @@ STEPS = {
     "refund: called, not answered": None,
     "refund: answered, not written": ("not written", 1),
 }
-LONG_STEPS = {"in process", "recharged"}
+LONG_STEPS = {"begun, not called", "in process", "recharged", "refund: failed, not written", "refund: answered, not written"}
 
 
 def survives_a_kill_at(step, folder, broken=None):
