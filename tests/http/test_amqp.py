@@ -312,8 +312,8 @@ def test_a_broker_that_falls_silent_is_left(start_server, broker):
         eventually(lambda: "the connection is lost" in server.log_file.read_text(), within=20)
         print(f"left after {time.monotonic() - fell_silent:.1f} s, heartbeats of 2 s")
         between.withheld = None
-        events, repeats = compare(api, consumer)
-        assert events == 4 and repeats == 2, "what was not confirmed comes again"
+        eventually(lambda: len(consumer.lines) == 6, within=20)
+        assert compare(api, consumer) == (4, 2), "what was not confirmed comes again"
 
 
 ALARMS = {"disk": (["set_disk_free_limit", "1000000GB"], ["set_disk_free_limit", "50MB"]),
@@ -480,7 +480,7 @@ def test_who_is_too_far_behind_is_lost_and_begins_anew(start_server, tmp_path):
 
     load(1)
     assert doctor(server)[0] and "lost" not in doctor(server)[1]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while "lost" not in states().values():
         assert time.monotonic() < deadline
         load(1)
