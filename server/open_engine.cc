@@ -88,6 +88,7 @@ OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsig
   options.store.threads = threads;
   options.store.segment_bytes = settings.store.segment_bytes;
   options.store.checkpoint_bytes = settings.store.checkpoint_bytes;
+  options.store.reserve_bytes = settings.store.reserve_bytes;
   options.store.idempotency_retention_ms = settings.orders.idempotency_retention_ms;
   options.checkpointer.interval_ms = settings.store.checkpoint_interval_ms;
   options.checkpointer.changed_bytes = settings.store.checkpoint_bytes;

@@ -68,6 +68,7 @@ struct StoreSettings {
   std::uint64_t segment_bytes = 64 << 20;
   std::int64_t checkpoint_interval_ms = 5'000;
   std::uint64_t checkpoint_bytes = 128 << 20;
+  std::uint64_t reserve_bytes = 128 << 20;  // of memory for changed records, touched from the start
   std::int64_t scrub_interval_ms = 86'400'000;
   std::uint64_t scrub_bytes_per_second = 16 << 20;
 };

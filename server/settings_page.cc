@@ -74,6 +74,7 @@ std::map<std::string, std::string> effective(const Settings& s) {
       {"store.segment_bytes", size(s.store.segment_bytes)},
       {"store.checkpoint_interval_ms", number(s.store.checkpoint_interval_ms)},
       {"store.checkpoint_bytes", size(s.store.checkpoint_bytes)},
+      {"store.reserve_bytes", size(s.store.reserve_bytes)},
       {"store.scrub_interval_s", seconds(s.store.scrub_interval_ms)},
       {"store.scrub_bytes_per_second", size(s.store.scrub_bytes_per_second)},
       {"accounts.pattern", toml_text(s.account_pattern)},

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <boost/container/deque.hpp>
-#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -18,6 +18,7 @@
 #include "core/order.h"
 #include "core/payment_exception.h"
 #include "core/recharge_attempt.h"
+#include "storage/block_pool.h"
 
 namespace recharge {
 
@@ -27,46 +28,72 @@ struct Changed {
   std::uint64_t number = 0;
 };
 
-// Hashes ids by their random bytes and texts by their characters.
-struct RecordHash {
-  using is_avalanching = void;
-  std::size_t operator()(const OrderId& id) const noexcept { return bytes(id.bytes.data(), id.bytes.size()); }
-  std::size_t operator()(const EntryId& id) const noexcept { return bytes(id.bytes.data(), id.bytes.size()); }
-  std::size_t operator()(const Account& account) const noexcept {
-    return bytes(account.view().data(), account.size());
-  }
+// Of ids by what differs: random bytes, or the shard's sequence; of texts by their characters. Accounts are
+// not chosen to collide within a shard, whose choice is keyed. 32 bits, for an index keeps them.
+std::uint32_t record_hash(const OrderId& id) noexcept;
+std::uint32_t record_hash(const EntryId& id) noexcept;
+std::uint32_t record_hash(const Account& account) noexcept;
 
- private:
-  static std::size_t bytes(const void* data, std::size_t size) noexcept;
-};
+inline const OrderId& key_of(const Order& order) noexcept { return order.id; }
+inline const EntryId& key_of(const Transfer& transfer) noexcept { return transfer.id; }
+inline const Account& key_of(const UserAccount& account) noexcept { return account.account; }
 
-// Many records, found by key, at fixed places.
+// Many records, found by their key, at fixed places. The index has 8 bytes for each, so that it grows without
+// a look at the records.
 template <class Key, class Record>
 class ChangedTable {
  public:
   using Entry = Changed<Record>;
 
+  ChangedTable() : index_(0, HashOf{}, IsSame{&entries_}) {}
+  ChangedTable(const ChangedTable&) = delete;  // the index knows where the entries are
+  ChangedTable& operator=(const ChangedTable&) = delete;
+
   Entry* find(const Key& key) noexcept {
-    const auto found = index_.find(key);
-    return found == index_.end() ? nullptr : &entries_[found->second];
+    const auto found = index_.find(Wanted{record_hash(key), &key});
+    return found == index_.end() ? nullptr : &entries_[found->place];
   }
   const Entry* find(const Key& key) const noexcept {
-    const auto found = index_.find(key);
-    return found == index_.end() ? nullptr : &entries_[found->second];
+    const auto found = index_.find(Wanted{record_hash(key), &key});
+    return found == index_.end() ? nullptr : &entries_[found->place];
   }
-  // REQUIRES: find(key) is null.
-  Entry& insert(const Key& key, const Record& record) {
-    index_.emplace(key, static_cast<std::uint32_t>(entries_.size()));
+  // REQUIRES: find(key_of(record)) is null.
+  Entry& insert(const Record& record) {
+    index_.insert(Place{record_hash(key_of(record)), static_cast<std::uint32_t>(entries_.size())});
     return entries_.emplace_back(Entry{record, 0});
   }
   std::size_t size() const noexcept { return entries_.size(); }
-  std::size_t bytes() const noexcept { return entries_.size() * (sizeof(Entry) + 2 * sizeof(Key) + 8); }
+  std::size_t bytes() const noexcept { return entries_.size() * (sizeof(Entry) + 2 * sizeof(Place)); }
   const auto& entries() const noexcept { return entries_; }
 
  private:
-  using Blocks = boost::container::deque_options<boost::container::block_size<64>>::type;
-  boost::unordered_flat_map<Key, std::uint32_t, RecordHash> index_;
-  boost::container::deque<Entry, void, Blocks> entries_;
+  using Blocks = boost::container::deque_options<boost::container::block_bytes<BlockPool::kBlockBytes>>::type;
+  using Entries = boost::container::deque<Entry, BlockAllocator<Entry>, Blocks>;
+  struct Place {
+    std::uint32_t hash;
+    std::uint32_t place;
+  };
+  struct Wanted {
+    std::uint32_t hash;
+    const Key* key;
+  };
+  struct HashOf {
+    using is_transparent = void;
+    using is_avalanching = void;
+    std::size_t operator()(const auto& item) const noexcept { return item.hash * 0x9E3779B97F4A7C15; }
+  };
+  struct IsSame {
+    using is_transparent = void;
+    const Entries* entries;
+    bool operator()(const Place& a, const Place& b) const noexcept { return a.place == b.place; }
+    bool operator()(const Wanted& wanted, const Place& at) const noexcept {
+      return wanted.hash == at.hash && key_of((*entries)[at.place].record) == *wanted.key;
+    }
+    bool operator()(const Place& at, const Wanted& wanted) const noexcept { return (*this)(wanted, at); }
+  };
+
+  Entries entries_;
+  boost::unordered_flat_set<Place, HashOf, IsSame> index_;
 };
 
 struct RefundKey {

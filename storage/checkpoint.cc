@@ -1,6 +1,9 @@
 #include "storage/checkpoint.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
 
 namespace recharge {
 namespace {
@@ -12,15 +15,46 @@ constexpr std::size_t kIdempotencyKeysExamined = 2000;  // at each checkpoint
     if (auto tried = (expression); !tried) return tried.error(); \
   } while (false)
 
-// Pointers to the records of all shards, in the order of their keys.
-template <class Record, class Table>
-std::vector<const Record*> sorted_by(const CheckpointInput& input, Table ChangeSet::*table, auto key) {
-  std::vector<const Record*> records;
-  for (const auto& frozen : input.shards) {
-    for (const auto& entry : (frozen.changes.get()->*table).entries()) records.push_back(&entry.record);
+// The first 16 bytes of a key, as a number: most keys differ in them, so that sorting seldom looks at a
+// record.
+struct KeyStart {
+  std::uint64_t first = 0, second = 0;
+  friend auto operator<=>(const KeyStart&, const KeyStart&) noexcept = default;
+};
+
+KeyStart start_of(const void* key, std::size_t size) noexcept {
+  std::array<std::uint64_t, 2> words{};  // shorter ones end in zeros, as their order wants
+  std::memcpy(words.data(), key, std::min(size, sizeof words));
+  static_assert(std::endian::native == std::endian::little);
+  return {__builtin_bswap64(words[0]), __builtin_bswap64(words[1])};
+}
+KeyStart start_of(const OrderId& id) noexcept { return start_of(id.bytes.data(), id.bytes.size()); }
+KeyStart start_of(const EntryId& id) noexcept { return start_of(id.bytes.data(), id.bytes.size()); }
+KeyStart start_of(const Account& account) noexcept { return start_of(account.view().data(), account.size()); }
+
+template <class Record>
+struct Sorted {
+  KeyStart start;
+  const Record* record;
+
+  friend bool operator<(const Sorted& a, const Sorted& b) noexcept {
+    if (a.start != b.start) return a.start < b.start;
+    return key_of(*a.record) < key_of(*b.record);
   }
-  std::sort(records.begin(), records.end(),
-            [&](const Record* a, const Record* b) { return key(*a) < key(*b); });
+};
+
+// The records of all shards, in the order of their keys.
+template <class Record, class Table>
+std::vector<Sorted<Record>> sorted(const CheckpointInput& input, Table ChangeSet::*table) {
+  std::vector<Sorted<Record>> records;
+  std::size_t count = 0;
+  for (const auto& frozen : input.shards) count += (frozen.changes.get()->*table).size();
+  records.reserve(count);
+  for (const auto& frozen : input.shards) {
+    for (const auto& entry : (frozen.changes.get()->*table).entries())
+      records.push_back({start_of(key_of(entry.record)), &entry.record});
+  }
+  std::sort(records.begin(), records.end());
   return records;
 }
 
@@ -30,13 +64,11 @@ Result<CheckpointResult> CheckpointWriter::write(const CheckpointInput& input) {
   result_ = {};
   in_transaction_ = 0;
   transaction_.reset();
-  const auto by_id = [](const auto& record) -> const auto& { return record.id; };
-  const auto by_account = [](const UserAccount& account) -> const Account& { return account.account; };
   auto done = [&]() -> Result<void> {
     RECHARGE_TRY(forget_idempotency_keys(input));  // before the puts: a key may have been used anew
-    RECHARGE_TRY(write_sorted<Order>(sorted_by<Order>(input, &ChangeSet::orders, by_id)));
-    RECHARGE_TRY(write_sorted<Transfer>(sorted_by<Transfer>(input, &ChangeSet::transfers, by_id)));
-    RECHARGE_TRY(write_sorted<UserAccount>(sorted_by<UserAccount>(input, &ChangeSet::accounts, by_account)));
+    RECHARGE_TRY(write_sorted<Order>(sorted<Order>(input, &ChangeSet::orders)));
+    RECHARGE_TRY(write_sorted<Transfer>(sorted<Transfer>(input, &ChangeSet::transfers)));
+    RECHARGE_TRY(write_sorted<UserAccount>(sorted<UserAccount>(input, &ChangeSet::accounts)));
     RECHARGE_TRY(write_shards(input));
     RECHARGE_TRY(open_transaction());
     RECHARGE_TRY(transaction_->set_position(input.position));
@@ -81,13 +113,13 @@ Result<void> CheckpointWriter::make_room() {
   return {};
 }
 
-template <class Record, class Sorted>
-Result<void> CheckpointWriter::write_sorted(const Sorted& sorted) {
+template <class Record, class Records>
+Result<void> CheckpointWriter::write_sorted(const Records& records) {
   constexpr auto table = std::is_same_v<Record, Order>      ? Table::orders
                          : std::is_same_v<Record, Transfer> ? Table::transfers
                                                             : Table::accounts;
-  for (const Record* record : sorted) {
-    codec_.encode(*record, row_);
+  for (const auto& sorted : records) {
+    codec_.encode(*sorted.record, row_);
     RECHARGE_TRY(put(table));
   }
   return {};

@@ -47,8 +47,8 @@ class CheckpointWriter {
   Result<CheckpointResult> write(const CheckpointInput& input);
 
  private:
-  template <class Record, class Sorted>
-  Result<void> write_sorted(const Sorted& sorted);
+  template <class Record, class Records>
+  Result<void> write_sorted(const Records& records);
   Result<void> write_shards(const CheckpointInput& input);
   Result<void> forget_idempotency_keys(const CheckpointInput& input);
   Result<void> put(Table table);  // row_

@@ -48,6 +48,8 @@ class FileSystem {
   [[nodiscard]] virtual Result<std::unique_ptr<File>> create(const std::string& path) = 0;
   [[nodiscard]] virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   [[nodiscard]] virtual Result<void> remove(const std::string& path) = 0;
+  // A hint: nobody will soon read this file, all of which was flushed; memory may hold other things.
+  virtual void forget(const std::string& /*path*/) noexcept {}
   // Makes creations, renames and removals of names in this directory survive a crash.
   [[nodiscard]] virtual Result<void> sync_directory(const std::string& path) = 0;
   // Names of the entries, sorted, without "." and "..".

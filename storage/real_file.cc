@@ -122,6 +122,11 @@ Result<void> RealFileSystem::remove(const std::string& path) {
   return {};
 }
 
+void RealFileSystem::forget(const std::string& path) noexcept {
+  const auto opened = open_descriptor(path, O_RDONLY);
+  if (opened) ::posix_fadvise(opened->get(), 0, 0, POSIX_FADV_DONTNEED);
+}
+
 Result<void> RealFileSystem::sync_directory(const std::string& path) {
   auto directory = open_descriptor(path, O_RDONLY | O_DIRECTORY);
   if (!directory) return directory.error();

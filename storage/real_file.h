@@ -13,6 +13,7 @@ class RealFileSystem final : public FileSystem {
   Result<std::unique_ptr<File>> create(const std::string& path) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
+  void forget(const std::string& path) noexcept override;
   Result<void> sync_directory(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& path) override;
   Result<bool> exists(const std::string& path) override;

@@ -3,6 +3,13 @@
 #include <chrono>
 
 namespace recharge {
+namespace {
+
+// Behind the one that is prepared: that which is written, and that which was full before it, which followers
+// of the journal may still read.
+constexpr std::uint64_t kSegmentsInMemory = 2;
+
+}  // namespace
 
 SegmentPreparer::SegmentPreparer(FileSystem& files, const JournalOptions& options, std::uint64_t first_number)
     : files_(files), options_(options), next_number_(first_number) {}
@@ -24,6 +31,10 @@ StorageResult<bool> SegmentPreparer::prepare_step() {
     const std::lock_guard lock(mutex_);
     if (ready_) return true;
     number = next_number_;
+  }
+  // The pages of an old one serve the new one: those that nothing was in yet are dearer.
+  if (number > kSegmentsInMemory + 1) {
+    files_.forget(segment_path(options_.directory, number - kSegmentsInMemory - 1));
   }
   auto made = make_segment(files_, options_.directory, number, options_.segment_bytes);
   if (!made) {

@@ -6,9 +6,22 @@
 
 namespace recharge {
 
-std::size_t RecordHash::bytes(const void* data, std::size_t size) noexcept {
-  // Ids are random and accounts are not chosen to collide within a shard, whose choice is keyed.
-  return std::hash<std::string_view>{}({static_cast<const char*>(data), size});
+namespace {
+
+// The upper half of a product of all its bits.
+std::uint32_t mixed(const std::uint8_t* eight_bytes) noexcept {
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, eight_bytes, sizeof bits);
+  bits ^= bits >> 29;  // a sequence ends in the uppermost
+  return static_cast<std::uint32_t>((bits * 0x9E3779B97F4A7C15) >> 32);
+}
+
+}  // namespace
+
+std::uint32_t record_hash(const OrderId& id) noexcept { return mixed(id.bytes.data() + 8); }
+std::uint32_t record_hash(const EntryId& id) noexcept { return mixed(id.bytes.data() + 4); }
+std::uint32_t record_hash(const Account& account) noexcept {
+  return static_cast<std::uint32_t>(std::hash<std::string_view>{}(account.view()));
 }
 
 Result<void> ShardRecords::load_resident() {
@@ -210,7 +223,7 @@ Order& ShardRecords::change_order(const OrderId& id) noexcept {
       const auto found = order(id);
       RECHARGE_CHECK(found.has_value() && *found != nullptr);
     }
-    entry = &changed_->orders.insert(id, base != nullptr ? *base : fetched_order_.record);
+    entry = &changed_->orders.insert(base != nullptr ? *base : fetched_order_.record);
     fetched_order_.known = false;  // memory has a newer one from now on
   }
   entry->number = change_number_;
@@ -231,7 +244,7 @@ UserAccount& ShardRecords::change_account(const Account& name) noexcept {
     UserAccount fresh;
     fresh.account = name;
     if (base == nullptr) base = fetched_account_.present ? &fetched_account_.record : &fresh;
-    entry = &changed_->accounts.insert(name, *base);
+    entry = &changed_->accounts.insert(*base);
     fetched_account_.known = false;
   }
   entry->number = change_number_;
@@ -269,7 +282,7 @@ void ShardRecords::put(const Order& order) noexcept {
   if (auto* entry = changed_->orders.find(order.id)) {
     *entry = {order, change_number_};
   } else {
-    changed_->orders.insert(order.id, order).number = change_number_;
+    changed_->orders.insert(order).number = change_number_;
   }
   if (fetched_order_.key == order.id) fetched_order_.known = false;
 }
@@ -279,7 +292,7 @@ void ShardRecords::put(const Transfer& transfer) noexcept {
   if (auto* entry = changed_->transfers.find(transfer.id)) {
     *entry = {transfer, change_number_};
   } else {
-    changed_->transfers.insert(transfer.id, transfer).number = change_number_;
+    changed_->transfers.insert(transfer).number = change_number_;
   }
 }
 

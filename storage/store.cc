@@ -11,7 +11,8 @@ namespace recharge {
 Store::~Store() = default;
 
 StorageResult<std::unique_ptr<Store>> Store::open(FileSystem& files, const StoreOptions& options) {
-  std::unique_ptr<Store> store(new Store(files));
+  std::unique_ptr<Store> store(new Store(files, options.reserve_bytes));
+  store->keeper_.start();
   auto folder =
       DataFolder::open(files, options.data_dir, options.currency,
                        [](std::span<std::uint8_t> bytes) { randombytes_buf(bytes.data(), bytes.size()); });

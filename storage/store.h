@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/currency.h"
+#include "storage/block_pool.h"
 #include "storage/checkpoint.h"
 #include "storage/data_folder.h"
 #include "storage/journal.h"
@@ -23,6 +24,7 @@ struct StoreOptions {
   std::uint64_t segment_bytes = kDefaultSegmentBytes;
   std::size_t checkpoint_bytes = std::size_t{128}
                                  << 20;  // changed records, over all threads, that start a checkpoint
+  std::size_t reserve_bytes = 0;         // memory for changed records, touched before
   std::int64_t idempotency_retention_ms = 86'400'000;
   JournalHooks journal_hooks;
 };
@@ -49,11 +51,12 @@ class Store {
   std::string books_file() const { return folder_->path() + "/books/data.mdb"; }
 
  private:
-  explicit Store(FileSystem& files) : files_(files) {}
+  Store(FileSystem& files, std::size_t reserve_bytes) : files_(files), keeper_(reserve_bytes) {}
   StorageResult<void> open_books(const std::string& directory);
   StorageResult<void> start_shards(const StoreOptions& options, const JournalOptions& journal_options);
 
   FileSystem& files_;
+  BlockKeeper keeper_;
   std::optional<DataFolder> folder_;
   std::optional<ShardMap> map_;
   std::optional<RecordCodec> codec_;

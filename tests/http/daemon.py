@@ -20,6 +20,10 @@ def binary(variable="RECHARGED_BIN", name="recharged"):
     return str(path)
 
 
+# Servers come and go here by the thousand.
+SMALL = {"RECHARGED_STORE__RESERVE_BYTES": str(4 << 20)}
+
+
 @functools.cache
 def sanitizer():
     """What recharged was built with: "address", "thread" or None."""
@@ -74,7 +78,7 @@ class Daemon:
         started = time.monotonic()
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-                                            env=clean_environment(self.env))
+                                            env=clean_environment({**SMALL, **(self.env or {})}))
         line, deadline = b"", started + self.ready_within * slowdown()
         while not line.endswith(b"\n"):
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))

@@ -173,8 +173,7 @@ def test_idle_listeners_take_little_and_hear_at_once(start_server):
     """RECHARGE_LONG=1: 10,000 of them. Prints memory of each and how long after its reply a change is heard."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, IDLE + 200)), hard))
-    server = start_server(f"[server]\nmax_connections = {IDLE + 500}\n[events]\nmax_listeners = {IDLE + 100}\n",
-                          env={"MALLOC_CONF": "thp:never"})  # huge pages are counted whole
+    server = start_server(f"[server]\nmax_connections = {IDLE + 500}\n[events]\nmax_listeners = {IDLE + 100}\n")
     api = Api(server.address)
     orders = [api.place() for _ in range(50)]
     before = resident_kib(server)

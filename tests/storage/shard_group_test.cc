@@ -309,7 +309,7 @@ TEST_F(ShardGroupTest, AFullDiskRefusesChangesAndReadsGoOn) {
 
 class LimitedShardGroupTest : public ShardGroupTest {
  protected:
-  LimitedShardGroupTest() : ShardGroupTest(1, {200'000, 400'000}) {}
+  LimitedShardGroupTest() : ShardGroupTest(1, {200'000, 500'000}) {}
 };
 
 TEST_F(LimitedShardGroupTest, MemoryRefusesOrdersFirstAndCallbacksLast) {
