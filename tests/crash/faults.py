@@ -60,7 +60,7 @@ def injected(process, inject, log):
             if tracer.poll() is not None:  # with the process, which the first call may have ended, or without it
                 check(ended_within(process, 1), "strace does not get hold of recharged")
             time.sleep(0.005)
-        yield
+        yield tracer
     finally:
         tracer.terminate()
         tracer.wait()

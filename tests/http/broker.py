@@ -17,7 +17,8 @@ SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 CONTROL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 
 
-BASIC_ACK = bytes([0, 60, 0, 80])  # class and method, behind the 7 bytes of a frame's head
+BASIC_DELIVER = bytes([0, 60, 0, 60])  # class and method, behind the 7 bytes of a frame's head
+BASIC_ACK = bytes([0, 60, 0, 80])
 
 
 def amqp_section(ports, exchange):
@@ -132,12 +133,13 @@ class Between:
     """A proxy of AMQP that knows frames. Connects to the first of `ports` that answers; without any it hangs up. cut_at(N, part): the next connection
     ends in its Nth frame, both directions counted, after this part of it; the ones after it are whole again. `withheld` is what
     does not arrive meanwhile: "confirms" (all that the broker says), "messages" (all that recharged says) or "acks" (those of what it
-    took from a queue)."""
+    took from a queue). on_confirm is called before one goes to recharged."""
 
     def __init__(self, *ports):
         self.ports, self.cuts, self.limit, self.part, self.withheld = ports, 0, None, 0.0, None
         self.ends = []  # of connections that are there
         self.reached_at = []  # when connections came
+        self.on_confirm, self.delivered, self.acked = None, 0, 0  # messages from queues, and acknowledgements of them
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -198,8 +200,13 @@ class Between:
                 while (size := frame_size(waiting[source])):
                     frames += 1
                     frame, waiting[source] = waiting[source][:size], waiting[source][size:]
-                    if self.withheld == "acks" and frame[0] == 1 and frame[7:11] == BASIC_ACK and source is near:
+                    method = frame[7:11] if frame[0] == 1 else b""
+                    if self.withheld == "acks" and method == BASIC_ACK and source is near:
                         continue
+                    if method == BASIC_ACK and source is far and self.on_confirm:
+                        self.on_confirm()
+                    self.delivered += method == BASIC_DELIVER and source is far
+                    self.acked += method == BASIC_ACK and source is near
                     if frames == limit:
                         sink.sendall(frame[:int(size * self.part)])
                         self.cuts += 1

@@ -9,7 +9,7 @@ class Receiver:
     """answer(event, attempt) -> status, or (status, headers). attempt counts from 1 for each event id. certificate: (its file,
     that of its key); it speaks HTTPS then, at localhost."""
 
-    def __init__(self, answer=lambda event, attempt: 204, certificate=None):
+    def __init__(self, answer=lambda event, attempt: 204, certificate=None, port=0):
         self.answer, self.calls, self.attempts, self.paths, self.lock = answer, [], {}, [], threading.Lock()
         receiver = self
 
@@ -26,16 +26,19 @@ class Receiver:
                 status, headers = answer if isinstance(answer, tuple) else (answer, {})
                 with receiver.lock:
                     receiver.calls.append((status, event, body, {n.lower(): v for n, v in self.headers.items()}))
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                try:
+                    self.send_response(status)
+                    for name, value in headers.items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                except OSError:
+                    self.close_connection = True  # recharged was killed meanwhile
 
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
         if certificate:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime, timezone
 
 import pytest
 
@@ -15,9 +16,12 @@ from api import Api, eventually, expect
 from broker import Between, Broker, Cluster, amqp_section
 from conftest import SECRETS
 from daemon import Daemon, binary, run_once
+from faulty import broken_server, must_fail
 from gateways import Stripe
+from held import held, need_strace
 from replies import REPOSITORY
 from test_fulfilment import ends, pay, served, stuck
+from test_readme import run_session
 from test_webhooks import receivers_folder
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "gateways"))
@@ -198,6 +202,62 @@ def test_kill_9_at(step, withheld, tmp_path, broker):
             daemon.process.kill()
             daemon.process.wait()
             daemon.process.stdout.close()
+
+
+def test_the_session_of_the_readme_runs_as_written(broker):
+    result = run_session("worker session", RECHARGE_BROKER=f"127.0.0.1:{broker.port}", RECHARGE_MODULES=receivers_folder())
+    assert "200 Payment recorded" in result.stdout and "supplier amqp recharged, reference node-1" in result.stdout, result.stdout
+
+
+def keeps_a_result_until_it_is_durable(step, folder, broker, exchange, broken=None):
+    """A result is there, its record is held up, and the process is killed: the broker has kept it, and hands it out again."""
+    need_strace(folder)
+    queue, between = f"{exchange}.results", Between(broker.port)
+    daemon = Daemon(folder / "server", SECRETS + config([between], exchange, again_ms=600_000), **broken_server(broken) if broken else {})
+    daemon.listen = "%s:%d" % daemon.address
+    try:
+        api = Api(daemon.address)
+        eventually(lambda: len(between.reached_at) == 2)
+        order_id = api.place()
+        expect(api.callback(order_id), 200, msg="Payment recorded")
+        eventually(lambda: api.status(order_id) == "recharging")
+        api.close()
+        with held(daemon, step):
+            send(broker, queue, [{"type": "recharge.completed", "request_id": f"{order_id}-1", "reference": "once"}])
+            eventually(lambda: between.delivered == 1)
+            time.sleep(0.4)  # it would be acknowledged within 20 ms
+            killed_at = datetime.now(timezone.utc)
+        daemon.kill()
+        assert between.acked == 0, "acknowledged before it is durable"
+        assert left_in(broker, queue) == 1
+        daemon.start()
+        api = Api(daemon.address)
+        ends(api, order_id, "recharged")
+        eventually(lambda: between.acked == 1)
+        assert between.delivered == 2 and left_in(broker, queue) == 0
+        recorded_at = datetime.fromisoformat(api.order(order_id)["recharged_at"].replace("Z", "+00:00"))
+        assert (recorded_at < killed_at) == (step == "written, not flushed")
+        told = [event["type"] for event in expect(api.get("/api/events?limit=100"), 200)["data"]]
+        assert told.count("order.recharged") == 1 and api.ledger_sum() == 0 and stuck(api) == []
+        api.close()
+        daemon.stop()
+        verified = run_once("verify", "--data-dir", str(daemon.data_dir), "--decide", program=TOOL)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+    finally:
+        between.close()
+        if daemon.process is not None:
+            daemon.process.kill()
+            daemon.process.wait()
+            daemon.process.stdout.close()
+
+
+@pytest.mark.parametrize("step", ["not written", "written, not flushed"])
+def test_a_result_is_kept_until_it_is_durable(step, tmp_path, broker):
+    keeps_a_result_until_it_is_durable(step, tmp_path, broker, f"kept{len(step)}")
+
+
+def test_an_acknowledgement_before_the_record_is_seen(tmp_path, broker):
+    must_fail(keeps_a_result_until_it_is_durable, "not written", tmp_path, broker, "early", "acknowledging_early")
 
 
 @pytest.mark.parametrize("part", [0.0, 0.5] if LONG else [0.5], ids=lambda part: f"after_{part}")

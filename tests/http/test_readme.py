@@ -61,26 +61,26 @@ def test_session_runs_as_written(start_server):
     assert positions == sorted(positions)
 
 
+def run_session(mark, **environment):
+    """One that starts its own server."""
+    environment = clean_environment({"RECHARGE_LISTEN": f"127.0.0.1:{free_port()}", **environment,
+                                     "PATH": os.path.dirname(binary()) + os.pathsep + os.environ["PATH"]})
+    result = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", session(mark).replace("$PWD/build/release/bin:", "")],
+                            env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
 def test_told_session_runs_as_written():
     if not shutil.which("node"):
         pytest.skip("node is needed to run the example")
-    environment = clean_environment({"SMS_PORT": str(free_port()), "RECHARGE_LISTEN": f"127.0.0.1:{free_port()}",
-                                     "PATH": os.path.dirname(binary()) + os.pathsep + os.environ["PATH"]})
-    text = session("told session").replace("$PWD/build/release/bin:", "")
-    result = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", text], env=environment, cwd=REPOSITORY, capture_output=True,
-                            text=True, timeout=60, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_session("told session", SMS_PORT=str(free_port()))
     assert '"phone":"13812345678","text":"Your top-up of 50.00 CNY has arrived."' in result.stdout, result.stdout + result.stderr
     assert "sms" in result.stdout[result.stdout.index("has arrived"):]
 
 
 def test_supplier_session_runs_as_written():
-    environment = clean_environment({"SUPPLIER_LISTEN": f"127.0.0.1:{free_port()}", "RECHARGE_LISTEN": f"127.0.0.1:{free_port()}",
-                                     "PATH": os.path.dirname(binary()) + os.pathsep + os.environ["PATH"]})
-    text = session("supplier session").replace("$PWD/build/release/bin:", "")
-    result = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", text], env=environment, cwd=REPOSITORY, capture_output=True,
-                            text=True, timeout=60, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_session("supplier session", SUPPLIER_LISTEN=f"127.0.0.1:{free_port()}")
     assert result.stdout.count("200 Payment recorded") == 3 and "supplier acme asked" in result.stdout, result.stdout
     assert '"performed":' in result.stdout
 

@@ -8,13 +8,15 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
 
 import pytest
 
 from api import Api, eventually, expect, new_account
-from daemon import binary
+from daemon import binary, slowdown
 from faulty import must_fail, running
+from held import held, need_strace
 from npm import npm_folder
 from receiver import Receiver
 from replies import REPOSITORY
@@ -209,6 +211,46 @@ def test_an_endpoint_that_hangs_holds_up_no_other(start_server, receiver, tmp_pa
     slow.close()
 
 
+def test_no_more_at_once_and_no_longer_than_allowed(start_server, tmp_path):
+    """The first two attempts have no answer in time."""
+    flying, most, lock = 0, [], threading.Lock()
+
+    def answer(event, attempt):
+        nonlocal flying
+        with lock:
+            flying += 1
+            most.append(flying)
+            number = len(most)
+        time.sleep(1.5 if number <= 2 else 0.03)
+        with lock:
+            flying -= 1
+        return 200
+
+    receiver = Receiver(answer)
+    server = start_server(settings(tmp_path, receiver.url, more='allow_private = true\nretries = ["1s"]\ntimeout_s = 1\nconcurrency = 3\n'))
+    api = Api(server.address)
+    for _ in range(12):
+        api.place()
+    eventually(lambda: show(server)["delivered"] == 12, within=15)
+    assert show(server)["failed"] == 2, "by their timeout"
+    assert max(most) == 3 and len(most) == 14
+    receiver.close()
+
+
+def test_what_failed_at_once_is_not_tried_again_at_once(start_server, receiver, tmp_path):
+    """By default after 5 s, a fifth more or less."""
+    receiver.answer = lambda event, attempt: 500
+    server = start_server(settings(tmp_path, receiver.url, more="allow_private = true\n"))
+    api, begun = Api(server.address), datetime.now(timezone.utc)
+    for _ in range(7):
+        api.place()
+    eventually(lambda: [d["attempts"] for d in show(server)["deliveries"]] == [1] * 7)
+    ended = datetime.now(timezone.utc)
+    waits = [datetime.fromisoformat(d["next_attempt_at"].replace("Z", "+00:00")) for d in show(server)["deliveries"]]
+    assert all(begun + timedelta(seconds=3.99) <= at <= ended + timedelta(seconds=6.01) for at in waits), waits
+    assert max(waits) - min(waits) > timedelta(milliseconds=200) and len(set(waits)) > 4
+
+
 def test_kill_9_in_mid_load(start_server, tmp_path):
     """Every event arrives, repeats have the same id and content, and each order's come in order."""
     rng = random.Random(7)
@@ -254,28 +296,56 @@ def test_kill_9_in_mid_load(start_server, tmp_path):
     receiver.close()
 
 
-def killed_between_the_call_and_its_record(start, folder):
-    """The endpoint has it, and the process dies before it knows, or before it has noted it: it is sent again, the same."""
-    for answered in (False, True):
-        deaf = threading.Event()
-        receiver = Receiver(lambda event, attempt, deaf=deaf, slow=not answered: deaf.wait(20) and 200 if slow and attempt == 1 else 200)
-        server = start(settings(folder, receiver.url))
-        api = Api(server.address)
-        api.place()
-        eventually(lambda: receiver.attempts, step=0.001)
-        if answered:
-            eventually(lambda: receiver.calls, step=0.001)
-        server.kill()
-        deaf.set()
-        server.start()
-        events, _ = read(Api(server.address))
-        eventually(lambda: len(receiver.taken()) == len(events) == 1 and receiver.attempts[events[0]["id"]] >= 2)
-        assert len({body for _, _, body, _ in receiver.calls}) == 1
-        receiver.close()
+@pytest.mark.parametrize("step", ["not durable", "not called", "not answered", "taken, not noted", "refused, not noted"])
+def test_kill_9_at(step, start_server, tmp_path):
+    """What the endpoint may not have, or what nobody noted that it has, is sent again, the same; nothing is sent that is not durable.
+    The last two: while everything is held up that the answer has written."""
+    if "not noted" in step or step == "not durable":
+        need_strace(tmp_path)
+    killed = threading.Event()
 
+    def answer(event, attempt):
+        if killed.is_set() or attempt > 1 or step in ("not durable", "not called"):
+            return 200
+        if step != "not answered":
+            stack.enter_context(held(server, "not written"))
+            threading.Timer(0.4 * slowdown(), killed.set).start()
+            return 500 if step == "refused, not noted" else 200
+        killed.set()
+        time.sleep(0.4)
+        return 200
 
-def test_killed_between_the_call_and_its_record(start_server, tmp_path):
-    killed_between_the_call_and_its_record(start_server, tmp_path)
+    receiver = Receiver(answer)
+    server = start_server(settings(tmp_path, receiver.url))
+    server.listen = "%s:%d" % server.address
+    api = Api(server.address, timeout=0.5 if step == "not durable" else 20)
+    with ExitStack() as stack:
+        if step == "not durable":
+            stack.enter_context(held(server, "not written"))
+            with pytest.raises(TimeoutError):
+                api.place()
+            assert receiver.attempts == {}
+        elif step == "not called":
+            receiver.close()
+            api.place()
+            eventually(lambda: show(server)["failed"] >= 1)
+        else:
+            api.place()
+            assert killed.wait(10)
+    server.kill()
+    if step == "not called":
+        receiver = Receiver(answer, port=int(receiver.url.split(":")[2].split("/")[0]))
+    server.start()
+    api = Api(server.address)
+    before = 0 if step == "not durable" else 1
+    assert len(read(api)[0]) == before
+    api.place()
+    events, _ = read(api)
+    eventually(lambda: len(receiver.taken()) == len(events) == before + 1, within=10)
+    attempts = [receiver.attempts[event["id"]] for event in events]
+    assert attempts == {"not durable": [1], "not called": [1, 1]}.get(step, [2, 1])
+    assert len({body for _, _, body, _ in receiver.calls}) == len(events), "what is sent again is the same"
+    receiver.close()
 
 
 @pytest.mark.parametrize("config", ['[webhook.shop]\nurl = "ftp://x"\nsecret_file = "FILE"\n',

@@ -52,8 +52,12 @@ def page(tmp_path_factory):
     from api import Api, expect
     from certificates import Authority
     from daemon import Daemon
-    authority = Authority(tmp_path_factory.mktemp("ca"))
-    daemon = Daemon(tmp_path_factory.mktemp("server"), authority.settings(authority.sign("server")))
+    folder = tmp_path_factory.mktemp("ca")
+    authority, secret = Authority(folder), folder / "secret"
+    secret.write_text("whsec_" + "A" * 32)
+    told = (f'[webhook.shop]\nurl = "https://shop.example/"\nsecret_file = "{secret}"\n[fulfilment]\nkind = "http"\n'
+            f'[supplier.acme]\nurl = "https://acme.example/"\nsecret_file = "{secret}"\n')
+    daemon = Daemon(tmp_path_factory.mktemp("server"), authority.settings(authority.sign("server")) + told)
     try:
         api = Api(daemon.address, context=authority.context())
         yield expect(api.get("/metrics"), 200).body.decode()
