@@ -90,6 +90,15 @@ GatewayResult StripeCallbacks::read_event(std::string_view body, GatewayEvent ev
   const std::string_view type = read_text(*message, "type");
   if (type == "charge.refunded") {
     event.kind = Kind::refund;
+    // A charge carries the metadata of its intent; without it nobody asks sooner.
+    const JsonMember* member = find_object(*message, "data");
+    for (JsonReader* reader : {&data_, &object_, &metadata_}) {
+      const auto nested = member == nullptr ? Result<JsonObject>(Errc::invalid_text)
+                                            : reader->read_copy(member->text, Nested::skip);
+      if (!nested) return event;
+      member = find_object(*nested, reader == &data_ ? "object" : "metadata");
+      if (reader == &metadata_) event.order_id = read_text(*nested, "order_id");
+    }
     return event;
   }
   if (type != "payment_intent.succeeded" && type != "payment_intent.payment_failed") return event;

@@ -29,7 +29,7 @@ void acknowledge(SignatureScheme scheme, Reply& reply) {
 // What it takes for a failure: it sends again.
 void refuse(SignatureScheme scheme, unsigned status, std::string_view error, std::string_view message,
             Reply& reply) {
-  const bool retry = status == 503;
+  const bool retry = status == 503 || status == 429;
   switch (scheme) {
     case SignatureScheme::alipay:
       reply.status = status;
@@ -155,6 +155,19 @@ bool acknowledge_notification(const Operation& operation, const GatewayAdapter& 
     refuse(scheme, row.status, row.error, row.message, reply);
   }
   return true;
+}
+
+void word_gateway_refusal(std::string_view gateway, const HandlerContext& context, Reply& reply) {
+  if (reply.error.empty()) return;  // not refused, or in such words already
+  for (std::size_t i = 1; i < context.gates.size(); ++i) {
+    const CallbackGate& gate = context.gates[i];
+    if (gate.gateway.view() != gateway || !gate.adapter) continue;
+    const SignatureScheme scheme = gate.adapter->scheme();
+    if (scheme != SignatureScheme::alipay && scheme != SignatureScheme::wechat) return;
+    const std::string message = reply.message;
+    reply.error = {};
+    refuse(scheme, reply.status, {}, message, reply);
+  }
 }
 
 }  // namespace recharge

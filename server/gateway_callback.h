@@ -11,5 +11,7 @@ Step take_notification(const Request& request, std::size_t gate, HandlerContext&
                        Operation& operation, Reply& reply);
 // False: this gateway takes the reply of the native callback.
 bool acknowledge_notification(const Operation& operation, const GatewayAdapter& adapter, Reply& reply);
+// Whoever refused it, in the gateway's words; as it is where the gateway has none of its own.
+void word_gateway_refusal(std::string_view gateway, const HandlerContext& context, Reply& reply);
 
 }  // namespace recharge

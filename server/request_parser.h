@@ -47,6 +47,8 @@ class RequestParser {
   bool wants_continue() const noexcept { return expects_continue_ && state_ > State::header; }
   // How many bytes the request is known to have so far; zero while the header is incomplete.
   std::size_t known_bytes() const noexcept;
+  // Path and query, in the same bytes; empty while the header is incomplete.
+  std::string_view target(const char* data) const noexcept { return spans_.target.in(data); }
 
   void reset() noexcept;
 

@@ -218,14 +218,15 @@ void Session::expire_request() noexcept {
 
 void Session::check_deadline(std::int64_t now_ms) noexcept {
   if (stream_ && stream_->open) return check_stream(now_ms);
+  refuse_late_callback();
   const ServerSettings& limits = thread_.settings().server;
   if (lingering_since_ms_ != 0) {
     if (now_ms - lingering_since_ms_ >= linger_ms_) break_off();
   } else if (writing_since_ms_ != 0 && now_ms - writing_since_ms_ >= limits.request_timeout_ms) {
     thread_.metrics().timed_out.add();
     break_off();
-  } else if (arriving_since_ms_ != 0 && now_ms - arriving_since_ms_ >= limits.request_timeout_ms &&
-             pause_ == Pause::bytes) {
+  } else if (arriving_since_ms_ != 0 && pause_ == Pause::bytes &&
+             now_ms - arriving_since_ms_ >= arrival_limit_ms()) {
     timed_out_ = true;
   } else if (draining_ && fresh_ && !is_new()) {
     wake(Pause::bytes);

@@ -96,6 +96,10 @@ class Session final : private WebSocketOwner {
   void dispatch(const Request& request);
   void answer_at_once(Slot exchange, Reply& reply);
   void refuse(unsigned status, std::string_view error, std::string_view message);
+  const Route* arriving_route();
+  std::int64_t arrival_limit_ms();
+  void word_refusal(const Route* route, std::string_view gateway, Reply& reply);
+  void refuse_late_callback() noexcept;
   Slot& push(Slot exchange) noexcept;
   void name_request(Exchange& exchange, std::string_view sent);
   void render_ready() noexcept;
@@ -184,6 +188,7 @@ class Session final : private WebSocketOwner {
   bool continue_sent_ = false;
   bool closing_ = false;  // no further request is read
   bool broken_ = false;   // nothing can be sent
+  bool late_ = false;     // its last reply was sent ahead of the outcome
   bool ended_ = false;    // the peer sends no more
   bool draining_ = false;
   bool timed_out_ = false;

@@ -114,6 +114,7 @@ void Session::dispatch(const Request& request) {
     if (reply.upgrade) accept_web_socket(exchange, request, reply);
   }
   if (step == Step::reply) {
+    word_refusal(match.route, thread_.parameter(), reply);
     answer_at_once(std::move(taken), reply);
   } else {
     exchange.operation.complete = &Session::on_complete;
@@ -152,6 +153,8 @@ void Session::refuse(unsigned status, std::string_view error, std::string_view m
   Reply& reply = thread_.reply();
   reply.clear();
   reply.fail(status, error, message);
+  const Route* route = arriving_route();
+  word_refusal(route, thread_.parameter(), reply);
   answer_at_once(std::move(taken), reply);
 }
 
@@ -206,7 +209,7 @@ void Session::render_first(Exchange& exchange) noexcept {
 
 void Session::render_ready() noexcept {
   while (count_ > 0 && slots_[first_]->ready && (broken_ || out_.size() - sent_ <= kMaxOutBytes)) {
-    if (!broken_) render_first(*slots_[first_]);
+    if (!broken_ && !late_) render_first(*slots_[first_]);
     thread_.stock().give(std::move(slots_[first_]));
     first_ = (first_ + 1) % kMaxPipelined;
     --count_;

@@ -53,7 +53,7 @@ struct ServerSettings {
   std::int64_t drain_timeout_ms = 10'000;
   std::int64_t drain_delay_ms = 0;  // /readyz says 503, and requests are taken still
   std::int64_t max_latency_ms =
-      5'000;  // beyond it callbacks are refused, from half of it on others; 0: never
+      4'500;  // beyond it callbacks are refused, from half of it on others; 0: never
   unsigned max_connections = 10'000;
   unsigned max_connections_per_address = 0;  // zero: no limit
   std::vector<AddressRange> trusted_proxies;

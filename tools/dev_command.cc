@@ -8,16 +8,21 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <memory>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "tools/gateway_simulator.h"
+#include "tools/gateway_verdict.h"
 #include "tools/verbs.h"
 
 namespace recharge {
@@ -31,6 +36,7 @@ struct DevOptions {
 };
 
 constexpr std::string_view kListening = "recharged listening on ";
+constexpr std::int64_t kSettleMs = 5'000;  // Ctrl-C is not to take long
 
 // The folder exists as long as this does.
 class TemporaryFolder {
@@ -120,23 +126,38 @@ void relay_output(int input, const std::string& folder, GatewaySimulator* simula
   std::fclose(stream);
 }
 
-volatile sig_atomic_t server_pid = 0;
+// Waits for signals in a thread of its own. The server gets each of them, once the simulated gateways, where
+// there are such, were compared with it.
+class SignalRelay {
+ public:
+  SignalRelay(const sigset_t& signals, pid_t server, std::function<ExitCode()> verdict)
+      : signals_(signals), server_(server), verdict_(std::move(verdict)), thread_([this] { run(); }) {}
+  // REQUIRES: the server has ended. What the verdict came to.
+  ExitCode finish() {
+    ended_ = true;
+    ::pthread_kill(thread_.native_handle(), SIGTERM);
+    thread_.join();
+    return result_;
+  }
 
-void forward_signal(int number) {
-  const int saved = errno;
-  if (server_pid > 0) ::kill(server_pid, number);
-  errno = saved;
-}
+ private:
+  void run() {
+    while (true) {
+      int number = 0;
+      ::sigwait(&signals_, &number);
+      if (ended_) return;
+      if (verdict_) result_ = std::exchange(verdict_, nullptr)();
+      ::kill(server_, number);
+    }
+  }
 
-void forward_signals(const sigset_t& signals) {
-  struct sigaction action {};
-  action.sa_handler = forward_signal;
-  action.sa_flags = SA_RESTART;  // the relay goes on until the server has closed its output
-  sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-  ::sigprocmask(SIG_UNBLOCK, &signals, nullptr);
-}
+  const sigset_t signals_;
+  const pid_t server_;
+  std::function<ExitCode()> verdict_;
+  std::atomic<bool> ended_ = false;
+  ExitCode result_ = ExitCode::ok;
+  std::thread thread_;
+};
 
 ExitCode exit_code_of(int status) {
   if (WIFEXITED(status) && WEXITSTATUS(status) <= 4) return static_cast<ExitCode>(WEXITSTATUS(status));
@@ -173,8 +194,7 @@ ExitCode run_dev(const DevOptions& options) {
   std::vector<std::string> words{program, "--data-dir", folder.path(), "--listen",
                                  "127.0.0.1:" + std::to_string(options.port)};
 
-  // Blocked until the child exists, so that no signal is lost in between; in the simulator's threads for
-  // ever.
+  // In every thread, and waited for in one.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
@@ -182,6 +202,7 @@ ExitCode run_dev(const DevOptions& options) {
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   std::unique_ptr<GatewaySimulator> simulator;
   if (options.gateways) {
+    ::setenv("RECHARGED_STORE__CHECKPOINT_INTERVAL_MS", "500", 0);  // the verdict waits for the books
     auto started = start_gateways(options, folder.path(), words);
     if (!started) return report(started.error());
     simulator = std::move(*started);
@@ -200,14 +221,23 @@ ExitCode run_dev(const DevOptions& options) {
     ::close(ends[0]);
     return report({ExitCode::failure, std::string("cannot start recharged: ") + std::strerror(errno)});
   }
-  server_pid = child;
-  forward_signals(signals);
+  std::function<ExitCode()> verdict;
+  if (simulator) {
+    verdict = [&] {
+      const std::string server = simulator->merchant();
+      if (server.empty()) return ExitCode::ok;  // it did not listen yet
+      return conclude({server, "", folder.path(), folder.path(), scratch_default(), kSettleMs}, *simulator,
+                      nullptr, false, std::cout);
+    };
+  }
+  SignalRelay relay(signals, child, std::move(verdict));
   relay_output(ends[0], folder.path(), simulator.get());
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  server_pid = 0;
-  return exit_code_of(status);
+  const ExitCode judged = relay.finish();
+  const ExitCode ended = exit_code_of(status);
+  return ended == ExitCode::ok ? judged : ended;
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ std::string sealed(const SimulatedAccounts& accounts, const std::string& plain, 
 }
 
 CallbackMessage alipay_message(const SimulatedAccounts& accounts, const PaidTrade& trade, SendingFault fault,
-                               Time now) {
+                               Time now, const RefundTold* refund) {
   const std::string app = fault == SendingFault::wrong_app ? std::string(kOtherApp) : accounts.app_id;
   std::map<std::string, std::string> fields = {{"app_id", app},
                                                {"auth_app_id", app},
@@ -73,10 +73,15 @@ CallbackMessage alipay_message(const SimulatedAccounts& accounts, const PaidTrad
                                                {"trade_no", trade.transaction_id},
                                                {"trade_status", "TRADE_SUCCESS"},
                                                {"version", "1.0"}};
-  if (fault == SendingFault::refund) {  // the trade's status stays
-    fields.emplace("refund_fee", to_text(half_of(trade.amount)));
+  if (refund != nullptr) {  // the trade's status stays, until nothing of it is left
+    fields["notify_id"] = "n" + refund->number;
+    fields.emplace("refund_fee", to_text(refund->refunded));
     fields.emplace("gmt_refund", to_beijing_time(now) + ".000");
-    fields.emplace("out_biz_no", "back-" + trade.transaction_id);
+    fields.emplace("out_biz_no", refund->number);
+    if (refund->refunded == trade.amount) {
+      fields["trade_status"] = "TRADE_CLOSED";
+      fields.emplace("gmt_close", to_beijing_time(now));
+    }
   }
   std::string text;
   CallbackMessage message;
@@ -91,18 +96,17 @@ CallbackMessage alipay_message(const SimulatedAccounts& accounts, const PaidTrad
 }
 
 CallbackMessage wechat_message(const SimulatedAccounts& accounts, const PaidTrade& trade, SendingFault fault,
-                               Time now, const std::string& nonce) {
+                               Time now, const std::string& nonce, const RefundTold* refund) {
   JsonMembers plain, amount, payer, resource, body;
-  const bool refund = fault == SendingFault::refund;
   amount.number("total", trade.amount.minor_units()).number("payer_total", 1);
   payer.text("openid", "o1");
   plain.text("mchid", accounts.mchid)
       .text("out_trade_no", trade.order_id.to_hex())
       .text("transaction_id", trade.transaction_id)
       .text("success_time", to_rfc3339(trade.paid_at));
-  if (refund) {
-    amount.number("refund", half_of(trade.amount).minor_units()).number("payer_refund", 1);
-    plain.text("out_refund_no", "back-" + trade.transaction_id).text("refund_status", "SUCCESS");
+  if (refund != nullptr) {
+    amount.number("refund", refund->amount.minor_units()).number("payer_refund", 1);
+    plain.text("out_refund_no", refund->number).text("refund_status", "SUCCESS");
   } else {
     amount.text("currency", "CNY");
     plain.text("appid", fault == SendingFault::wrong_app ? "wx9999999999999999" : accounts.appid)
@@ -112,14 +116,14 @@ CallbackMessage wechat_message(const SimulatedAccounts& accounts, const PaidTrad
   }
   plain.object("amount", amount);
   const std::string iv = nonce.substr(0, kGcmNonceBytes);
-  resource.text("original_type", refund ? "refund" : "transaction")
+  resource.text("original_type", refund != nullptr ? "refund" : "transaction")
       .text("algorithm", "AEAD_AES_256_GCM")
       .text("ciphertext", sealed(accounts, plain.str(), iv))
       .text("associated_data", "transaction")
       .text("nonce", iv);
-  body.text("id", "e" + trade.transaction_id)
+  body.text("id", "e" + (refund != nullptr ? refund->number : trade.transaction_id))
       .text("create_time", to_rfc3339(trade.paid_at))
-      .text("event_type", refund ? "REFUND.SUCCESS" : "TRANSACTION.SUCCESS")
+      .text("event_type", refund != nullptr ? "REFUND.SUCCESS" : "TRANSACTION.SUCCESS")
       .text("resource_type", "encrypt-resource")
       .text("summary", "paid")
       .object("resource", resource);
@@ -136,24 +140,25 @@ CallbackMessage wechat_message(const SimulatedAccounts& accounts, const PaidTrad
 }
 
 CallbackMessage stripe_message(const SimulatedAccounts& accounts, const PaidTrade& trade, SendingFault fault,
-                               Time now) {
+                               Time now, const RefundTold* refund) {
   JsonMembers metadata, intent, data, event;
   const bool live = fault == SendingFault::wrong_app;  // an account of the other mode
-  const bool refund = fault == SendingFault::refund;
   metadata.text("order_id", trade.order_id.to_text());
-  intent.text("id", (refund ? "ch_" : "") + trade.transaction_id)
-      .text("object", refund ? "charge" : "payment_intent")
+  const bool back = refund != nullptr;
+  intent.text("id", (back ? "ch_" : "") + trade.transaction_id)
+      .text("object", back ? "charge" : "payment_intent")
       .number("amount", trade.amount.minor_units())
-      .number(refund ? "amount_refunded" : "amount_received", trade.amount.minor_units())
+      .number(back ? "amount_refunded" : "amount_received",
+              (back ? refund->refunded : trade.amount).minor_units())
       .text("currency", "cny")
       .object("metadata", metadata)
       .text("status", "succeeded");
-  if (refund) intent.text("payment_intent", trade.transaction_id);
+  if (back) intent.text("payment_intent", trade.transaction_id);
   data.object("object", intent);
-  event.text("id", "evt_" + trade.transaction_id)
+  event.text("id", "evt_" + (back ? refund->number : trade.transaction_id))
       .text("object", "event")
       .number("created", trade.paid_at.ms / 1000)
-      .text("type", refund ? "charge.refunded" : "payment_intent.succeeded")
+      .text("type", back ? "charge.refunded" : "payment_intent.succeeded")
       .object("data", data);
   CallbackMessage message;
   message.body = event.str();
@@ -185,6 +190,23 @@ CallbackMessage standard_message(const SimulatedAccounts& accounts, const PaidTr
   message.headers = {"webhook-id: " + id, "webhook-timestamp: " + at,
                      "webhook-signature: " + sign_standard(secret, id, at, message.body).value()};
   return message;
+}
+
+// refund: null where it tells of the payment.
+CallbackMessage message_of(SimulatedGateway gateway, const SimulatedAccounts& accounts,
+                           const PaidTrade& trade, SendingFault fault, Time now, const std::string& nonce,
+                           const RefundTold* refund) {
+  switch (gateway) {
+    case SimulatedGateway::alipay:
+      return alipay_message(accounts, trade, fault, now, refund);
+    case SimulatedGateway::wechat:
+      return wechat_message(accounts, trade, fault, now, nonce, refund);
+    case SimulatedGateway::stripe:
+      return stripe_message(accounts, trade, fault, now, refund);
+    case SimulatedGateway::standard:
+      break;
+  }
+  return standard_message(accounts, trade, fault, now);
 }
 
 }  // namespace
@@ -220,26 +242,25 @@ bool has_fault(SimulatedGateway gateway, SendingFault fault) noexcept {
 CallbackMessage payment_message(SimulatedGateway gateway, const SimulatedAccounts& accounts,
                                 const PaidTrade& trade, SendingFault fault, Time now,
                                 const std::string& nonce) {
-  CallbackMessage message;
-  std::string altered = trade.order_id.to_text();
-  switch (gateway) {
-    case SimulatedGateway::alipay:
-      message = alipay_message(accounts, trade, fault, now);
-      altered = trade.order_id.to_hex();
-      break;
-    case SimulatedGateway::wechat:
-      message = wechat_message(accounts, trade, fault, now, nonce);
-      altered = "e" + trade.transaction_id;  // the order is sealed
-      break;
-    case SimulatedGateway::stripe:
-      message = stripe_message(accounts, trade, fault, now);
-      break;
-    case SimulatedGateway::standard:
-      message = standard_message(accounts, trade, fault, now);
-      break;
+  if (fault == SendingFault::refund) {  // one that nobody here asked for
+    const Money half = half_of(trade.amount);
+    return refund_message(gateway, accounts, trade, {"back-" + trade.transaction_id, half, half}, now, nonce);
   }
-  if (fault == SendingFault::tampered) tamper(message.body, altered);
+  CallbackMessage message = message_of(gateway, accounts, trade, fault, now, nonce, nullptr);
+  if (fault == SendingFault::tampered) {
+    const bool sealed_order = gateway == SimulatedGateway::wechat;
+    const bool hex = gateway == SimulatedGateway::alipay;
+    tamper(message.body, sealed_order ? "e" + trade.transaction_id
+                         : hex        ? trade.order_id.to_hex()
+                                      : trade.order_id.to_text());
+  }
   return message;
+}
+
+CallbackMessage refund_message(SimulatedGateway gateway, const SimulatedAccounts& accounts,
+                               const PaidTrade& trade, const RefundTold& refund, Time now,
+                               const std::string& nonce) {
+  return message_of(gateway, accounts, trade, SendingFault::none, now, nonce, &refund);
 }
 
 bool is_acknowledged(SimulatedGateway gateway, int status, std::string_view body) noexcept {

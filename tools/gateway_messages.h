@@ -26,6 +26,13 @@ struct PaidTrade {
   Time paid_at;
 };
 
+// What a gateway tells of a refund that it carried out.
+struct RefundTold {
+  std::string number;  // the merchant's
+  Money amount;
+  Money refunded;  // of the payment, so far
+};
+
 // How one sending differs from a good one. The server has to refuse every other, but for the last.
 enum class SendingFault : std::uint8_t {
   none,
@@ -49,6 +56,10 @@ struct CallbackMessage {
 CallbackMessage payment_message(SimulatedGateway gateway, const SimulatedAccounts& accounts,
                                 const PaidTrade& trade, SendingFault fault, Time now,
                                 const std::string& nonce);
+// REQUIRES: has_fault(gateway, SendingFault::refund).
+CallbackMessage refund_message(SimulatedGateway gateway, const SimulatedAccounts& accounts,
+                               const PaidTrade& trade, const RefundTold& refund, Time now,
+                               const std::string& nonce);
 // Whether this is how the gateway wants to be told that it need not send again.
 bool is_acknowledged(SimulatedGateway gateway, int status, std::string_view body) noexcept;
 

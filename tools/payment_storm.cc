@@ -11,6 +11,7 @@
 
 #include "core/names.h"
 #include "core/payment_exception.h"
+#include "tools/gateway_verdict.h"
 #include "tools/http_client.h"
 #include "tools/json_text.h"
 #include "tools/made_ids.h"
@@ -300,18 +301,11 @@ class Storm {
     std::multiset<std::pair<std::string, std::string>> kept;
     std::set<std::string> ours;
     for (const StormTrade& trade : trades_) ours.insert(trade.paid.transaction_id);
-    std::string cursor;
-    do {
-      const auto reply =
-          client_.get("/api/exceptions?limit=100" + (cursor.empty() ? "" : "&cursor=" + cursor));
-      if (!reply) return reply.error();
-      if (reply->status != 200) return ToolError{ExitCode::failure, "no list of exceptions: " + reply->body};
-      for (const std::string& one : json_elements(json_member(reply->body, "data").value_or("[]"))) {
-        const std::string transaction = json_member(one, "transaction_id").value_or("");
-        if (ours.contains(transaction)) kept.emplace(json_member(one, "kind").value_or(""), transaction);
-      }
-      cursor = json_member(reply->body, "next_cursor").value_or("");
-    } while (!cursor.empty());
+    const auto all = kept_payments(client_);
+    if (!all) return all.error();
+    for (const auto& [transaction, kind] : *all) {
+      if (ours.contains(transaction)) kept.emplace(kind, transaction);
+    }
     report_.kept = kept.size();
     std::vector<std::pair<std::string, std::string>> differ;
     const auto expected = expected_exceptions();

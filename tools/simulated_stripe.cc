@@ -29,7 +29,7 @@ class StripeCall {
       return failure(400, "parameter_invalid");
     if (path == "/v1/balance_transactions") return transactions();
     if (post && path == "/v1/payment_intents") return start();
-    if (post && path == "/v1/refunds") return refund();
+    if (path == "/v1/refunds") return post ? refund() : refunds();
     constexpr std::string_view kIntents = "/v1/payment_intents/";
     constexpr std::string_view kRefunds = "/v1/refunds/";
     if (!post && path.starts_with(kRefunds)) return query_refund(path.substr(kRefunds.size()));
@@ -105,6 +105,16 @@ class StripeCall {
     const SimulatedRefund* made =
         call_.trades.refund(*trade, number, Money::from_minor_units(*units), call_.now);
     return made == nullptr ? failure(400, "charge_already_refunded") : refund_reply(*trade, *made);
+  }
+
+  // All on one page.
+  ApiReply refunds() const {
+    std::string list;
+    if (const SimulatedTrade* trade = call_.trades.find_transaction(form_.value("payment_intent"))) {
+      for (const SimulatedRefund& one : trade->refunds)
+        list.append(list.empty() ? "" : ",").append(refund_reply(*trade, one).body);
+    }
+    return {200, "application/json", {}, R"({"object":"list","data":[)" + list + R"(],"has_more":false})"};
   }
 
   ApiReply query_refund(std::string_view id) const {

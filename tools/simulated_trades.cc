@@ -61,16 +61,18 @@ const SimulatedRefund* SimulatedTrades::refund(SimulatedTrade& trade, std::strin
   if (trade.state != SimulatedTrade::State::paid || !amount.is_positive() || amount.minor_units() > rest)
     return nullptr;
   trade.refunds.push_back({std::string(number), amount, now});
+  if (on_refunded_) on_refunded_(trade, trade.refunds.back());
   return &trade.refunds.back();
 }
 
-std::vector<BillRow> SimulatedTrades::bill(SimulatedGateway gateway, const BillPeriod& period) const {
+std::vector<BillRow> bill_of(const std::deque<SimulatedTrade>& trades, SimulatedGateway gateway,
+                             const BillPeriod& period) {
   std::vector<BillRow> rows;
   const auto add = [&](const BillRow& row) {
     if (row.at >= period.from && row.at < period.until) rows.push_back(row);
   };
   const bool hex = gateway == SimulatedGateway::alipay || gateway == SimulatedGateway::wechat;
-  for (const SimulatedTrade& trade : trades_) {
+  for (const SimulatedTrade& trade : trades) {
     if (trade.gateway != gateway || !trade.paid_at.reached()) continue;
     BillRow row;
     static_cast<void>(row.transaction_id.assign(trade.transaction_id));

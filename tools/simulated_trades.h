@@ -3,8 +3,10 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/bill.h"
@@ -29,10 +31,16 @@ struct SimulatedTrade {
   Time created_at;
   Time paid_at;
   std::vector<SimulatedRefund> refunds;
+  bool silent = false;        // no callback of its payment is sent
+  bool acknowledged = false;  // one was, and nobody need send it again
 
   Money refunded() const noexcept;
   PaidTrade paid() const { return {order_id, transaction_id, amount, paid_at}; }
 };
+
+// What was paid and refunded, as the gateway's bill has it.
+std::vector<BillRow> bill_of(const std::deque<SimulatedTrade>& trades, SimulatedGateway gateway,
+                             const BillPeriod& period);
 
 class SimulatedTrades {
  public:
@@ -46,11 +54,18 @@ class SimulatedTrades {
   const SimulatedRefund* refund(SimulatedTrade& trade, std::string_view number, Money amount, Time now);
   static const SimulatedRefund* find_refund(const SimulatedTrade& trade, std::string_view number) noexcept;
 
+  // Told of each refund once, when it is carried out.
+  using OnRefunded = std::function<void(const SimulatedTrade& trade, const SimulatedRefund& refund)>;
+  void tell_refunds_to(OnRefunded on_refunded) { on_refunded_ = std::move(on_refunded); }
+
   const std::deque<SimulatedTrade>& all() const noexcept { return trades_; }
-  std::vector<BillRow> bill(SimulatedGateway gateway, const BillPeriod& period) const;
+  std::vector<BillRow> bill(SimulatedGateway gateway, const BillPeriod& period) const {
+    return bill_of(trades_, gateway, period);
+  }
 
  private:
   std::deque<SimulatedTrade> trades_;
+  OnRefunded on_refunded_;
 };
 
 }  // namespace recharge

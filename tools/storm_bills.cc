@@ -2,30 +2,19 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <iterator>
-#include <set>
 #include <thread>
 
-#include "tools/bill_writer.h"
-#include "tools/reconciliation.h"
+#include "tools/simulated_bill.h"
 
 namespace recharge {
 namespace {
 
 using Kind = PlannedTrade::Kind;
 
-constexpr std::int64_t kEdgeMs =
-    1'200'000;                        // the bill's period reaches beyond the run by more than its edges
 constexpr int kLooksAtTheBooks = 60;  // until they are as new as the orders
 constexpr std::chrono::milliseconds kBetweenLooks{500};
 constexpr std::uint64_t kBentPercent = 8;  // of the rows
-
-Time wall_now() {
-  return Time{std::chrono::duration_cast<std::chrono::milliseconds>(
-                  std::chrono::system_clock::now().time_since_epoch())
-                  .count()};
-}
 
 class StormBills {
  public:
@@ -34,35 +23,19 @@ class StormBills {
       : options_(options), trades_(trades), began_(began), draws_(draws), report_(report) {}
 
   ToolResult<void> judge_bill(SimulatedGateway gateway) {
-    const bool plain = gateway == SimulatedGateway::standard;
-    ReconciliationTask task;
-    task.data_dir = options_.data_dir;
-    task.scratch_dir = options_.scratch_dir;
-    static_cast<void>(task.gateway.assign(to_text(gateway)));
-    task.bill.format = plain ? BillFormat::plain : *parse_bill_format(to_text(gateway));
-    task.bill.path = options_.folder + "/bill-" + std::string(to_text(gateway)) +
-                     (gateway == SimulatedGateway::alipay   ? ".zip"
-                      : gateway == SimulatedGateway::stripe ? ".json"
-                                                            : ".csv");
-    task.period = BillPeriod{Time{began_.ms - kEdgeMs}, Time{wall_now().ms + kEdgeMs}};
-    Found planted, found;
+    FoundDifferences planted, found;
     const std::vector<BillRow> rows = bill_rows(gateway, planted);
-    std::ofstream file(task.bill.path, std::ios::binary | std::ios::trunc);
-    file << write_bill(task.bill.format, rows, *task.period);
-    if (!file.flush()) return ToolError{ExitCode::failure, task.bill.path + ": cannot be written"};
-    const Time asked = wall_now();
+    const BillTask task{options_.data_dir, options_.scratch_dir, options_.folder, began_};
     for (int look = 1;; ++look) {
-      found.clear();
-      const auto totals = reconcile(task, [&](const Difference& difference) {
-        found.emplace(to_text(difference.kind), difference.id);
-      });
-      if (!totals) return totals.error();
-      if (totals->complete_until >= asked || look == kLooksAtTheBooks) break;
+      auto compared = compare_simulated_bill(task, gateway, rows);
+      if (!compared) return compared.error();
+      found = std::move(compared->found);
+      if (compared->complete || look == kLooksAtTheBooks) break;
       std::this_thread::sleep_for(kBetweenLooks);
     }
     report_.planted += planted.size();
     report_.found += found.size();
-    Found differ;
+    FoundDifferences differ;
     std::set_symmetric_difference(found.begin(), found.end(), planted.begin(), planted.end(),
                                   std::inserter(differ, differ.end()));
     for (const auto& [kind, id] : differ) {
@@ -74,8 +47,6 @@ class StormBills {
   }
 
  private:
-  using Found = std::multiset<std::pair<std::string, std::string>>;  // kind and id of a difference
-
   BillRow row_of(const StormTrade& trade) const {
     BillRow row;
     const bool hex =
@@ -88,7 +59,7 @@ class StormBills {
   }
 
   // The truth, and rows that are bent so that each makes one difference.
-  std::vector<BillRow> bill_rows(SimulatedGateway gateway, Found& planted) {
+  std::vector<BillRow> bill_rows(SimulatedGateway gateway, FoundDifferences& planted) {
     std::vector<BillRow> rows;
     for (const StormTrade& trade : trades_) {
       if (trade.plan.gateway != gateway || trade.plan.kind == Kind::unpaid) continue;

@@ -1,5 +1,5 @@
-"""A disk that fills up: changes answer 503 storage_full with Retry-After, reads go on, and when space is freed changes
-are taken again within 5 s. On ext4 in a loop device and on a small tmpfs.
+"""A disk that fills up: changes answer 503 storage_full with Retry-After, callbacks their gateway's own refusal, reads go on, and
+when space is freed changes are taken again within 5 s. On ext4 in a loop device and on a small tmpfs.
 """
 import contextlib
 import errno
@@ -9,13 +9,16 @@ import time
 
 import pytest
 
+from api import Api
 from daemon import Daemon, run_once
 from faults import need, seeded
 from oracle import CONFIG, Load, check, check_all, check_that_it_fails, client, serving, settle
+from test_gateway_answers import Sending, check_refused, every_gateway
 
 DISK_BYTES = 52 << 20
 ROOM_BYTES = 26 << 20  # with the ballast: the first two segments of 8 MiB, and little more
 EVIDENCE_BYTES = 40000
+FILLED = {"native": "note", "alipay": "passback_params", "wechat": "attach", "stripe": "note", "standard": "note"}
 AGAIN_WITHIN_S = 5.0
 READ_WITHIN_S = 1.0
 
@@ -75,7 +78,12 @@ def read(address, payment):
 def run(mounted, rng, what="journal", free_again=True):
     """what fills the disk: the journal, whose next segment finds no room, or others, so that the books cannot grow."""
     ballast = [fill(mounted, "ballast", ROOM_BYTES)]
-    with serving(mounted.parent, data_dir=mounted / "data") as daemon:
+    gateways = every_gateway(mounted.parent)
+    config = CONFIG + "".join(gateway.config() for gateway in gateways[1:])
+    with serving(mounted.parent, config, data_dir=mounted / "data") as daemon:
+        api = Api(daemon.address)
+        orders = [api.place() for _ in gateways]
+        api.close()
         if what == "others":
             segments = mounted / "data" / "journal"
             wait_until(lambda: len(list(segments.glob("*.journal"))) == 2, 5, "the second segment is not made")
@@ -90,6 +98,11 @@ def run(mounted, rng, what="journal", free_again=True):
             read(daemon.address, next(payment for payment in load.payments() if payment.acknowledged("credit")))
             check(daemon.running(), "a full disk ended the process:", daemon.log_tail())
             time.sleep(0.05)
+        for gateway, order in zip(gateways, orders):
+            # As large as those of the load: a small one may still find room.
+            message = gateway.payment(order, **{FILLED[gateway.name]: "x" * EVIDENCE_BYTES})
+            reply, took = Sending(daemon.address, gateway, message).send().reply()
+            check_refused(gateway, reply, took, [503], within=READ_WITHIN_S)
         if what == "others":
             wait_until(lambda: "checkpoint put off" in daemon.log_file.read_text(), 5, "the books were not kept from growing")
         before = len(load.refused)

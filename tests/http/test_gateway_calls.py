@@ -326,9 +326,10 @@ def test_a_refused_refund_gives_the_money_back(api, fake):
     assert api.status(order_id) == "recharged"
 
 
-def test_a_notice_has_the_refund_asked_for(api, shop):
-    """WeChat accepts first, and is done later."""
-    fake = shop.fakes["wechat"]
+@pytest.mark.parametrize("kind", ["wechat", "stripe"])
+def test_a_notice_has_the_refund_asked_for(api, shop, kind):
+    """They accept first, and are done later."""
+    fake = shop.fakes[kind]
     order_id = paid_order(api, fake)
     fake.refund_state = "pending"
     expect(api.refund(order_id, "r-1"), 200)

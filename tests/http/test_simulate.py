@@ -1,33 +1,50 @@
 """`recharge simulate`: payments at simulated gateways with every fault of their callbacks. Credited is what was validly paid,
 exactly, and reconcile finds the differences that were planted in the bills, and nothing else."""
+import atexit
+import functools
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from api import Api, eventually, expect, new_account
 from daemon import Daemon, binary, clean_environment, run_once
 from faulty import broken_server
+from gateways import Standard
 
 LONG = os.environ.get("RECHARGE_LONG") == "1"
 SEED = os.environ.get("RECHARGE_SEED") or str(int.from_bytes(os.urandom(4), "big"))
 TOOL = [binary("RECHARGE_BIN", "recharge")]
 
 
+@functools.cache
+def made_keys():
+    """Keys of both sides, which take a while."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    prepare(folder)
+    return folder
+
+
+def prepare(folder, *arguments):
+    done = run_once("simulate", "--prepare", "--dir", str(folder), *arguments, program=TOOL)
+    assert done.returncode == 0, done.stderr
+    assert all(file.stat().st_mode & 0o077 == 0 for file in folder.iterdir())
+
+
 @pytest.fixture(scope="module")
 def accounts(tmp_path_factory):
     """Keys of both sides, and settings for servers."""
-    folder = tmp_path_factory.mktemp("accounts")
-    done = run_once("simulate", "--prepare", "--dir", str(folder), program=TOOL)
-    assert done.returncode == 0, done.stderr
-    assert all(file.stat().st_mode & 0o077 == 0 for file in folder.iterdir())
-    return folder
+    return shutil.copytree(made_keys(), tmp_path_factory.mktemp("accounts"), dirs_exist_ok=True)
 
 
 def storm(accounts, folder, payments, broken=None, seed=SEED):
@@ -66,6 +83,12 @@ def test_a_storm_sees_what_is_broken(accounts, tmp_path, broken, words):
     assert any(words in violation for violation in report["violations"]), report
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Process:
     """A verb that goes on until it is told to stop."""
 
@@ -81,8 +104,9 @@ class Process:
         raise AssertionError(f"ended without {pattern}")
 
     def stop(self):
+        """Its exit code; what it said last is in `last`."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.stdout.read()
+        self.last = self.process.stdout.read()
         self.process.stdout.close()
         return self.process.wait(20)
 
@@ -92,28 +116,79 @@ def fetch(url, method="GET"):
         return reply.read().decode()
 
 
-def test_a_payer_pays_on_the_page_and_the_order_is_credited(accounts, tmp_path):
-    daemon = Daemon(tmp_path / "server", arguments=["--config", str(accounts / "recharged.toml")])
-    simulator = Process("simulate", "--dir", str(accounts), "--listen", "127.0.0.1:0", "--server", daemon.url, "--faults",
-                        "--time-factor", "100000", "--seed", SEED)
+class Served:
+    """The simulated gateways and a recharged that calls them, each until the end."""
+
+    def __init__(self, folder, *arguments, broken=None):
+        listen, self.keys = f"127.0.0.1:{free_port()}", shutil.copytree(made_keys(), folder / "keys")
+        prepare(self.keys, "--listen", listen)
+        program = broken_server(broken) if broken else {}
+        self.daemon = Daemon(folder / "server", arguments=["--config", str(self.keys / "recharged.toml")], **program,
+                             env={"RECHARGED_STORE__CHECKPOINT_INTERVAL_MS": "100"})
+        self.arguments = ["simulate", "--json", "--dir", str(self.keys), "--listen", listen, "--server", self.daemon.url,
+                          "--data-dir", str(self.daemon.data_dir), "--seed", SEED, *arguments]
+        self.url = "http://" + listen
+
+    def begin(self):
+        self.gateways = Process(*self.arguments)
+        self.gateways.read_until("callbacks to")
+        return Api(self.daemon.address)
+
+    def end(self):
+        """Its exit code and verdict."""
+        code = self.gateways.stop()
+        return code, json.loads(self.gateways.last.strip().splitlines()[-1])
+
+
+def test_the_whole_life_of_a_payment_and_a_verdict_on_it(tmp_path):
+    """Paid on the page, credited, half of it sent back and told of by the gateway's own notice; another closed."""
+    served = Served(tmp_path, "--time-factor", "100000")
+    api, told = served.begin(), {}
     try:
-        url = simulator.read_until(r"simulated gateways at (\S+)")[1]
-        api = Api(daemon.address)
         for gateway in ("alipay", "wechat", "stripe", "standard"):
             account = new_account()
-            order_id = api.place(account, "12.34", gateway=gateway)
-            page = f"{url}/cashier/{gateway}/{order_id}"
+            order_id, closed = (api.place(account, "12.34", gateway=gateway) for _ in range(2))
+            if gateway != "standard":
+                for started in (order_id, closed):
+                    expect(api.post("/api/pay", {"order_id": started, "gateway": gateway}), 200)
+                expect(api.close_order(closed), 200)
+                eventually(lambda: "closed" in fetch(f"{served.url}/cashier/{gateway}/{closed}"))  # noqa: B023
+            page = f"{served.url}/cashier/{gateway}/{order_id}"
             assert "12.34 CNY" in fetch(page + "?amount=12.34", "POST") and "paid" in fetch(page)
-            eventually(lambda: api.status(order_id) == "recharged", within=20)
+            eventually(lambda: api.status(order_id) == "recharged", within=20)  # noqa: B023
             assert api.balance(account) == api.order(order_id)["amount"]
-            assert order_id in fetch(url + "/")
-        api.close()
+            assert order_id in fetch(served.url + "/")
+            if gateway != "standard":
+                expect(api.refund(order_id, "r-1", 5.0), 200)
+                served.gateways.read_until(rf"{gateway}  order {order_id}  refund \S+  20\d  acknowledged")
+                eventually(lambda: api.status(order_id) == "partially_refunded")  # noqa: B023
+                told[gateway] = api.metrics()["recharge_callbacks_total"].get(
+                    frozenset({("gateway", gateway), ("outcome", "refund_notice")}))
+        assert told == {"alipay": 1, "wechat": 1, "stripe": 1}
     finally:
-        assert simulator.stop() == 0
-        daemon.stop()
+        code, verdict = served.end()
+        served.daemon.stop()
+    assert code == 0 and verdict["wrong"] == [], verdict
+    assert (verdict["paid"], verdict["credited"], verdict["refunds"], verdict["closed"]) == (4, 4, 3, 3)
+    assert verdict["bills_compared"] and verdict["planted"] == verdict["found"] == 0
 
 
-def test_dev_starts_the_gateways():
+def test_what_the_gateway_knows_nothing_of_is_a_difference(tmp_path):
+    """Well signed, and nobody paid: only the bill can tell."""
+    served = Served(tmp_path, "--settle", "1")
+    api = served.begin()
+    try:
+        standard, never_paid = Standard("standard", tmp_path), api.place(gateway="standard")
+        fetch(f"{served.url}/cashier/standard/{api.place(gateway='standard')}?amount=50.00", "POST")
+        key = (served.keys / "standard_webhook.txt").read_text().strip()
+        assert standard.is_ack(standard.send(api, standard.payment(never_paid, key=key)))
+    finally:
+        code, verdict = served.end()
+        served.daemon.stop()
+    assert code == 1 and len(verdict["wrong"]) == 1 and "found missing_there txn-" in verdict["wrong"][0], verdict
+
+
+def test_dev_starts_the_gateways_and_ends_with_a_verdict():
     dev = Process("dev", "--port", "0", "--gateways", "--gateways-listen", "127.0.0.1:0")
     try:
         server = dev.read_until(r"listening on (http://127\.0\.0\.1:(\d+))")
@@ -125,6 +200,7 @@ def test_dev_starts_the_gateways():
         api.close()
     finally:
         assert dev.stop() == 0
+    assert "1 paid, 1 credited" in dev.last and "server and gateways agree" in dev.last, dev.last
 
 
 def test_load_sends_what_gateways_send(accounts, tmp_path):
@@ -138,12 +214,6 @@ def test_load_sends_what_gateways_send(accounts, tmp_path):
         daemon.stop()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def reconcile(daemon, gateway, *more):
     date = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 8 * 3600))
     return run_once("--server", daemon.url, "reconcile", "--gateway", gateway, "--date", date, "--data-dir", str(daemon.data_dir), *more,
@@ -155,8 +225,7 @@ def test_a_bill_is_fetched_and_a_lost_callback_is_asked_for(tmp_path):
     At one gateway by the seed; at all of them with RECHARGE_LONG=1."""
     gateways = ("alipay", "wechat", "stripe")
     listen, nowhere = f"127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
-    prepared = run_once("simulate", "--prepare", "--dir", str(tmp_path / "keys"), "--listen", listen, program=TOOL)
-    assert prepared.returncode == 0, prepared.stderr
+    prepare(shutil.copytree(made_keys(), tmp_path / "keys"), "--listen", listen)
     daemon = Daemon(tmp_path / "server", arguments=["--config", str(tmp_path / "keys" / "recharged.toml")],
                     env={"RECHARGED_STORE__CHECKPOINT_INTERVAL_MS": "100"})
     simulator = Process("simulate", "--dir", str(tmp_path / "keys"), "--listen", listen, "--server", nowhere)
@@ -186,5 +255,5 @@ def test_a_bill_is_fetched_and_a_lost_callback_is_asked_for(tmp_path):
         expect(api.post(f"/api/orders/{api.place(gateway='stripe')}/query", {}), 409, error="invalid_state")  # by which intent?
         api.close()
     finally:
-        assert simulator.stop() == 0
+        assert simulator.stop() == 4, "where callbacks go, there is nobody to compare with"
         daemon.stop()

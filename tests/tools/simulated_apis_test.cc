@@ -217,8 +217,12 @@ TEST_F(SimulatedApisTest, StripeFromTheIntentToTheBill) {
   EXPECT_EQ(told_[0].transaction_id, intent);
   EXPECT_EQ(calls.read_query(ask(calls.cancel(intent)), order_).kind, Answered::refused);
   const auto refund = refund_start(intent, 2000);
+  EXPECT_EQ(calls.read_query_refund(ask(calls.query_refund(refund)), refund).state,
+            RefundAnswer::State::not_found);
   for (int i = 0; i < 2; ++i)
     EXPECT_EQ(calls.read_refund(ask(calls.refund(refund)), refund).state, RefundAnswer::State::succeeded);
+  EXPECT_EQ(calls.read_query_refund(ask(calls.query_refund(refund)), refund).state,
+            RefundAnswer::State::succeeded);
   GatewayRequest list = calls.query(intent);
   list.url = kUrl + "/stripe/v1/balance_transactions?created%5Bgte%5D=1769999999&created%5Blt%5D=1770000001";
   expect_bill(rows_of(ask(list).body, BillFormat::stripe), intent);
