@@ -1,5 +1,5 @@
-// The verb that runs a throw-away recharged with the simulated gateway, or with simulated Alipay, WeChat Pay,
-// Stripe and Standard Webhooks, in a folder that goes away with it.
+// The verb that runs a throw-away recharged with simulated gateways (Alipay, WeChat Pay, Stripe and Standard
+// Webhooks) in a folder that goes away with it.
 #include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
@@ -30,7 +30,7 @@ namespace {
 
 struct DevOptions {
   int port = 8080;
-  bool gateways = false;
+  bool gateways = true;
   SimulatorOptions simulator;
   std::vector<std::string> server_arguments;
 };
@@ -79,9 +79,10 @@ void print_first_steps(const std::string& url, const std::string& folder) {
 void print_first_gateway_steps(const std::string& url, const std::string& folder,
                                const std::string& gateways) {
   const std::string recharge = beside_this_program("recharge").string();
-  std::cout << "\nSimulated gateways (alipay, wechat, stripe, standard) are at " << gateways
+  std::cout << "Simulated gateways (alipay, wechat, stripe, standard) are at " << gateways
             << "; keys and settings in\n"
-            << folder << ". All is removed at the end (Ctrl-C). In another terminal:\n\n"
+            << folder
+            << "/gateways. What they know is compared with the books at the end. Through one of them:\n\n"
             << "  " << recharge << " --server " << url
             << " order create --account 13812345678 --amount 50.00 --gateway alipay\n"
             << "  curl -X POST '" << gateways
@@ -116,9 +117,8 @@ void relay_output(int input, const std::string& folder, GatewaySimulator* simula
     if (!text.starts_with(kListening)) continue;
     text.remove_prefix(kListening.size());
     const std::string url(text.substr(0, text.find_last_not_of("\r\n") + 1));
-    if (simulator == nullptr) {
-      print_first_steps(url, folder);
-    } else {
+    print_first_steps(url, folder);
+    if (simulator != nullptr) {
       simulator->call_back_to(url);
       print_first_gateway_steps(url, folder, simulator->url());
     }
@@ -244,12 +244,13 @@ ExitCode run_dev(const DevOptions& options) {
 
 void add_dev_verb(CLI::App& app, Tool& tool) {
   const auto options = std::make_shared<DevOptions>();
-  CLI::App* verb = app.add_subcommand("dev", "Run a throw-away recharged with the simulated gateway");
+  options->simulator.listen = "127.0.0.1:0";
+  CLI::App* verb = app.add_subcommand("dev", "Run a throw-away recharged with simulated gateways");
   verb->add_option("--port", options->port, "Where it listens on 127.0.0.1; 0 picks a free port")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
-  verb->add_flag("--gateways", options->gateways,
-                 "With simulated Alipay, WeChat Pay, Stripe and Standard Webhooks");
+  verb->add_flag("--gateways,!--no-gateways", options->gateways,
+                 "With simulated Alipay, WeChat Pay, Stripe and Standard Webhooks, which is the default");
   verb->add_option("--gateways-listen", options->simulator.listen,
                    "Where those are called; port 0 picks a free one")
       ->capture_default_str();

@@ -86,7 +86,7 @@ def test_supplier_session_runs_as_written():
 
 
 def test_gateway_session_runs_as_written(tmp_path):
-    dev = Process("dev", "--port", "0", "--gateways", "--gateways-listen", "127.0.0.1:0")
+    dev = Process("dev", "--port", "0")
     try:
         url = dev.read_until(r"listening on (http\S+)")[1]
         gateways = dev.read_until(r"are at (http\S+);")[1]

@@ -189,7 +189,7 @@ def test_what_the_gateway_knows_nothing_of_is_a_difference(tmp_path):
 
 
 def test_dev_starts_the_gateways_and_ends_with_a_verdict():
-    dev = Process("dev", "--port", "0", "--gateways", "--gateways-listen", "127.0.0.1:0")
+    dev = Process("dev", "--port", "0")
     try:
         server = dev.read_until(r"listening on (http://127\.0\.0\.1:(\d+))")
         gateways = dev.read_until(r"are at (http\S+);")[1]
