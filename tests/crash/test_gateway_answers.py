@@ -104,9 +104,8 @@ def stalled_disk(folder, env, **broken):
         shown = [f"/api/orders/{first}" for first, _ in orders]  # reads, too, are refused while it is behind
         eventually(lambda: all(reply.status == 200 and reply["order"]["status"] == "recharged" for reply in map(api.get, shown)),
                    within=20)
-        for turn in range(2):
-            for gateway, (reply, _) in zip(gateways, tell(turn)):
-                check(gateway.is_ack(reply), gateway.name, reply)
+        for turn in range(2):  # sent again, as gateways do, until it is recorded
+            eventually(lambda turn=turn: all(gateway.is_ack(reply) for gateway, (reply, _) in zip(gateways, tell(turn))), within=20)
         for pair in accounts:
             for account in pair:
                 check(len(api.assert_books(account)) == 1, "credited once")
