@@ -108,10 +108,9 @@ bool SubscriberCursors::is_name(std::string_view name) noexcept {
 
 // Two slots of a sector each, written in turn and in place: one of them is whole whatever happens, and the
 // file system has nothing of its own to write.
-StorageResult<void> SubscriberCursors::write(const std::string& name, Entry& entry,
+StorageResult<void> SubscriberCursors::write(const std::string& name, Entry& entry, std::uint64_t number,
                                              const SubscriberCursor& cursor) {
   const std::string path = options_.directory + "/" + name + std::string(kSuffix);
-  const std::uint64_t number = entry.number + 1;
   const std::string text = slot_text(options_.folder_id, number, cursor);
   const std::uint64_t offset = number % kSlots * kSectorBytes;
   if (auto written = entry.file->write_at(offset, std::as_bytes(std::span(text))); !written)
@@ -154,6 +153,9 @@ StorageResult<std::optional<SubscriberCursor>> SubscriberCursors::read(const std
   if (newest->folder != options_.folder_id) return error_of(Errc::damaged, path, "of another data folder");
   entry.number = newest->number;
   if (newest->number == 0) return std::optional<SubscriberCursor>();
+  // So may the slot be. Retention drops segments by it, so that it is written again, in its own place: the
+  // one before stays whole meanwhile.
+  if (auto written = write(name, entry, newest->number, newest->cursor); !written) return written.error();
   return std::optional(newest->cursor);
 }
 
@@ -166,7 +168,8 @@ StorageResult<SubscriberCursor> SubscriberCursors::attach(const std::string& nam
     entry->cursor = **found;
   } else {
     entry->cursor = {begin, options_.wall_ms(), SubscriberState::active};
-    if (auto written = write(name, *entry, entry->cursor); !written) return written.error();
+    if (auto written = write(name, *entry, entry->number + 1, entry->cursor); !written)
+      return written.error();
   }
   const SubscriberCursor cursor = entry->cursor;
   const std::lock_guard lock(mutex_);
@@ -190,7 +193,7 @@ StorageResult<void> SubscriberCursors::change(const std::string& name,
   const std::lock_guard turn(entry->writing);
   SubscriberCursor cursor = get(name);
   if (!make(cursor)) return {};
-  if (auto written = write(name, *entry, cursor); !written) return written.error();
+  if (auto written = write(name, *entry, entry->number + 1, cursor); !written) return written.error();
   const std::lock_guard lock(mutex_);
   entry->cursor = cursor;
   return {};

@@ -79,7 +79,8 @@ class SubscriberCursors {
 
  private:
   struct Entry;
-  StorageResult<void> write(const std::string& name, Entry& entry, const SubscriberCursor& cursor);
+  StorageResult<void> write(const std::string& name, Entry& entry, std::uint64_t number,
+                            const SubscriberCursor& cursor);
   StorageResult<std::optional<SubscriberCursor>> read(const std::string& name, Entry& entry);
   Entry& entry_of(const std::string& name) const;
   StorageResult<void> change(const std::string& name,
