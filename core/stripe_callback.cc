@@ -91,37 +91,46 @@ GatewayResult StripeCallbacks::read_event(std::string_view body, GatewayEvent ev
   if (type == "charge.refunded") {
     event.kind = Kind::refund;
     // A charge carries the metadata of its intent; without it nobody asks sooner.
-    const JsonMember* member = find_object(*message, "data");
-    for (JsonReader* reader : {&data_, &object_, &metadata_}) {
-      const auto nested = member == nullptr ? Result<JsonObject>(Errc::invalid_text)
-                                            : reader->read_copy(member->text, Nested::skip);
-      if (!nested) return event;
-      member = find_object(*nested, reader == &data_ ? "object" : "metadata");
-      if (reader == &metadata_) event.order_id = read_text(*nested, "order_id");
-    }
+    const auto charge = read_object(*message);
+    const auto order_id = charge ? read_order_id(*charge) : Result<std::string_view>(charge.error());
+    if (order_id) event.order_id = *order_id;
     return event;
   }
   if (type != "payment_intent.succeeded" && type != "payment_intent.payment_failed") return event;
   const JsonMember* created = message->find("created");
   const auto created_s = created == nullptr ? std::nullopt : read_unix_seconds(created->text);
-  const JsonMember* nested = find_object(*message, "data");
-  if (!created_s || nested == nullptr) return GatewayRefusal::malformed;
-  const auto data = data_.read_copy(nested->text, Nested::skip);
-  const JsonMember* inner = data ? find_object(*data, "object") : nullptr;
-  if (inner == nullptr) return GatewayRefusal::malformed;
-  const auto intent = object_.read_copy(inner->text, Nested::skip);
-  if (!intent || read_text(*intent, "object") != "payment_intent") return GatewayRefusal::malformed;
+  const auto intent = read_object(*message);
+  if (!created_s || !intent || read_text(*intent, "object") != "payment_intent")
+    return GatewayRefusal::malformed;
   event.kind = type == "payment_intent.succeeded" ? Kind::payment_succeeded : Kind::payment_failed;
   if (event.kind == Kind::payment_succeeded) event.paid_at = from_unix_seconds(*created_s);
   return read_intent(*intent, event);
 }
 
+// What the event is about.
+Result<JsonObject> StripeCallbacks::read_object(const JsonObject& event) {
+  const JsonMember* member = find_object(event, "data");
+  if (member == nullptr) return Errc::invalid_text;
+  const auto data = data_.read_copy(member->text, Nested::skip);
+  if (!data) return data.error();
+  member = find_object(*data, "object");
+  if (member == nullptr) return Errc::invalid_text;
+  return object_.read_copy(member->text, Nested::skip);
+}
+
+// Empty where the metadata has none.
+Result<std::string_view> StripeCallbacks::read_order_id(const JsonObject& object) {
+  const JsonMember* member = find_object(object, "metadata");
+  if (member == nullptr) return Errc::invalid_text;
+  const auto metadata = metadata_.read_copy(member->text, Nested::skip);
+  if (!metadata) return metadata.error();
+  return read_text(*metadata, "order_id");
+}
+
 GatewayResult StripeCallbacks::read_intent(const JsonObject& intent, GatewayEvent event) {
-  const JsonMember* nested = find_object(intent, "metadata");
-  if (nested == nullptr) return GatewayRefusal::malformed;
-  const auto metadata = metadata_.read_copy(nested->text, Nested::skip);
-  if (!metadata) return GatewayRefusal::malformed;
-  event.order_id = read_text(*metadata, "order_id");
+  const auto order_id = read_order_id(intent);
+  if (!order_id) return GatewayRefusal::malformed;
+  event.order_id = *order_id;
   if (event.order_id.empty()) {  // a payment that something else on the same account asked for
     event.kind = Kind::unused;
     return event;

@@ -93,7 +93,7 @@ void read_store(SettingsReader& reader, StoreSettings& store) {
   }
   take(reader, "store.segment_bytes", store.segment_bytes, 8 << 20, std::int64_t{4} << 30);
   take(reader, "store.checkpoint_interval_ms", store.checkpoint_interval_ms, 100, kMaxTimeoutMs);
-  take(reader, "store.reserve_bytes", store.reserve_bytes, 0, std::int64_t{1} << 30);
+  take(reader, "store.reserve_bytes", store.reserve_bytes, 0, 511 << 20);
   take(reader, "store.checkpoint_bytes", store.checkpoint_bytes, 1 << 20, std::int64_t{16} << 30);
   if (auto seconds = reader.integer("store.scrub_interval_s", 1, 365 * 86'400LL))
     store.scrub_interval_ms = *seconds * 1000;

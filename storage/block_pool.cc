@@ -94,7 +94,8 @@ std::vector<void*> BlockPool::map_chunk() {
 
 BlockKeeper::BlockKeeper(std::size_t reserve_bytes, BlockPool& pool)
     : pool_(pool),
-      reserve_(std::min(reserve_bytes / BlockPool::kBlockBytes, BlockPool::kMaxReady)),
+      reserve_(std::min(reserve_bytes / BlockPool::kBlockBytes,
+                        BlockPool::kMaxReady / 2)),  // so that there is room for what comes back
       least_(std::min(reserve_, kLeastReady)) {}
 
 void BlockKeeper::start() {

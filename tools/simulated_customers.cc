@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "tools/http_client.h"
@@ -224,16 +225,14 @@ class CustomerRun {
     while (!left.empty()) {
       const bool last = std::chrono::steady_clock::now() >= end;
       std::vector<const Customer*> again;
-      const std::vector<const Customer*> now = std::move(left);
-      ToolResult<void> looked = each(
-          [&](const Customer& customer) { return std::find(now.begin(), now.end(), &customer) != now.end(); },
-          asks,
-          [&](Customer& customer, const HttpReply& reply) {
-            const std::string difference = differs(customer, reply);
-            if (difference.empty()) return;
-            if (last) return wrong(customer, difference);
-            again.push_back(&customer);
-          });
+      const std::set<const Customer*> now(left.begin(), left.end());
+      ToolResult<void> looked = each([&](const Customer& customer) { return now.contains(&customer); }, asks,
+                                     [&](Customer& customer, const HttpReply& reply) {
+                                       const std::string difference = differs(customer, reply);
+                                       if (difference.empty()) return;
+                                       if (last) return wrong(customer, difference);
+                                       again.push_back(&customer);
+                                     });
       if (!looked) return looked;
       left = std::move(again);
       if (!left.empty()) std::this_thread::sleep_for(kBetweenLooks);

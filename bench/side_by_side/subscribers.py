@@ -33,6 +33,16 @@ def share_by_session(pid, niceness):
         Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
+@contextlib.contextmanager
+def giving_way_here():
+    """What listens in this process; servers and clients have sessions of their own."""
+    share_by_session("self", LOWEST)
+    try:
+        yield
+    finally:
+        share_by_session("self", 0)
+
+
 class Webhook:
     """An endpoint that answers at once: nginx."""
 
@@ -276,13 +286,12 @@ def subscribers(bench):
     """Callbacks with subscribers ÷ without: each kind alone, and all."""
     told = {kind: make(bench) for kind, make in KINDS.items()}
     ways = {kind: {kind: one} for kind, one in told.items()} | {"all": told}
-    share_by_session("self", LOWEST)  # of what listens here; servers and clients have sessions of their own
-    for _ in bench.pairs:
-        for name, chosen in ways.items():
-            rate, cpu = run(bench, "nobody", {})
-            telling_rate, telling_cpu = run(bench, name, chosen)
-            bench.goals[f"told/{name}"].add(telling_rate / rate)
-            bench.goals[f"told/{name}-cpu"].add(telling_cpu / cpu)
-    share_by_session("self", 0)
+    with giving_way_here():
+        for _ in bench.pairs:
+            for name, chosen in ways.items():
+                rate, cpu = run(bench, "nobody", {})
+                telling_rate, telling_cpu = run(bench, name, chosen)
+                bench.goals[f"told/{name}"].add(telling_rate / rate)
+                bench.goals[f"told/{name}-cpu"].add(telling_cpu / cpu)
     for one in told.values():
         one.close()

@@ -141,6 +141,14 @@ class Daemon:
         self.process = None
         self.assert_no_report()
 
+    def discard(self):
+        """Ends what is still there, at the end of a test that may have failed."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            self.process = None
+
     def restart(self, kill=False, arguments=None):
         self.kill() if kill else self.stop()
         if arguments is not None:

@@ -39,10 +39,7 @@ def running(folder, config="", broken=None, secrets=SECRETS, **options):
         if not broken:
             daemon.stop()
     finally:
-        if daemon.process is not None:
-            daemon.process.kill()
-            daemon.process.wait()
-            daemon.process.stdout.close()
+        daemon.discard()
 
 
 def must_fail(check, *arguments, **options):

@@ -338,10 +338,7 @@ def survives_a_kill_at(step, folder, broken=None):
         assert verified.returncode == 0, verified.stdout + verified.stderr
     finally:
         kills.close()
-        if daemon.process is not None:
-            daemon.process.kill()
-            daemon.process.wait()
-            daemon.process.stdout.close()
+        daemon.discard()
         acme.close()
         stripe.close()
 
@@ -444,10 +441,7 @@ def everybody_agrees(folder, orders, kills, broken=None, seed=SEED):
         verified = run_once("verify", "--data-dir", str(daemon.data_dir), "--decide", program=TOOL, timeout=600)
         assert verified.returncode == 0, verified.stdout + verified.stderr
     finally:
-        if daemon.process is not None:
-            daemon.process.kill()
-            daemon.process.wait()
-            daemon.process.stdout.close()
+        daemon.discard()
         for supplier in suppliers:
             supplier.close()
         stripe.close()

@@ -115,10 +115,7 @@ def test_workers_recharge_though_all_are_killed(tmp_path, broker):
     finally:
         worker.kill()
         stripe.close()
-        if daemon.process is not None:
-            daemon.process.kill()
-            daemon.process.wait()
-            daemon.process.stdout.close()
+        daemon.discard()
 
 
 def node(broker, script):
@@ -198,10 +195,7 @@ def test_kill_9_at(step, withheld, tmp_path, broker):
     finally:
         worker.kill()
         between.close()
-        if daemon.process is not None:
-            daemon.process.kill()
-            daemon.process.wait()
-            daemon.process.stdout.close()
+        daemon.discard()
 
 
 def test_the_session_of_the_readme_runs_as_written(broker):
@@ -245,10 +239,7 @@ def keeps_a_result_until_it_is_durable(step, folder, broker, exchange, broken=No
         assert verified.returncode == 0, verified.stdout + verified.stderr
     finally:
         between.close()
-        if daemon.process is not None:
-            daemon.process.kill()
-            daemon.process.wait()
-            daemon.process.stdout.close()
+        daemon.discard()
 
 
 @pytest.mark.parametrize("step", ["not written", "written, not flushed"])
