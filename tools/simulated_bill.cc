@@ -47,7 +47,7 @@ ToolResult<ComparedBill> compare_simulated_bill(const BillTask& task, SimulatedG
     compared.found.emplace(to_text(difference.kind), difference.id);
   });
   if (!totals) return totals.error();
-  compared.complete = totals->complete_until >= asked;
+  compared.complete = totals->complete_until > asked;  // what is of the same millisecond is not before it
   return compared;
 }
 
