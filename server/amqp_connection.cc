@@ -152,12 +152,12 @@ bool AmqpConnection::give_up() {
 }
 
 bool AmqpConnection::rest() {
-  return pause(std::exchange(pause_ms_, std::min(2 * pause_ms_, kLongestPauseMs)));
+  return pause(std::chrono::milliseconds(std::exchange(pause_ms_, std::min(2 * pause_ms_, kLongestPauseMs))));
 }
 
-bool AmqpConnection::pause(std::int64_t ms) {
+bool AmqpConnection::pause(std::chrono::nanoseconds time) {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return stopping_ || interrupted_; });
+  wake_.wait_for(lock, time, [this] { return stopping_ || interrupted_; });
   interrupted_ = false;
   return !stopping_;
 }

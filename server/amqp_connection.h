@@ -8,6 +8,7 @@
 #include <amqp.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -51,7 +52,7 @@ class AmqpConnection {
   // stop.
   bool give_up();
   bool rest();  // a pause, each longer than the one before. False: to stop
-  bool pause(std::int64_t ms);
+  bool pause(std::chrono::nanoseconds time);
   void interrupt();  // the pause, or the next one; any thread
   void complain(const std::string& what);
 

@@ -48,7 +48,7 @@ void AmqpPublisher::run() {
   for (bool on = true; on;) {
     grant_wish();
     if (cursors_->get(kSubscriber).state != SubscriberState::active) {
-      on = connection_.pause(kIdlePollMs);
+      on = connection_.pause(kIdlePoll);
       continue;
     }
     if (connect()) {
@@ -118,11 +118,12 @@ void AmqpPublisher::serve() {
       confirmed_wall_ms_ = wall_ms();
     }
     note(false);
+    if (const auto rest = spare_.rest(); rest.count() > 0) connection_.pause(rest);
   }
 }
 
 bool AmqpPublisher::publish_some(EventReader& reader) {
-  while (unconfirmed_.size() < kMaxUnconfirmed) {
+  while (unconfirmed_.size() < (spare_.full() ? kMaxUnconfirmedWhenFull : kMaxUnconfirmed)) {
     auto next = reader.next();
     if (!next) {
       connection_.complain("reading events: " + next.error().to_text());

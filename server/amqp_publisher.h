@@ -9,6 +9,7 @@
 #include <amqp.h>
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <string>
@@ -17,6 +18,7 @@
 #include "server/amqp_connection.h"
 #include "server/amqp_settings.h"
 #include "server/metrics.h"
+#include "server/spare_time.h"
 #include "storage/event_reader.h"
 #include "storage/subscriber_cursors.h"
 
@@ -26,9 +28,10 @@ class AmqpPublisher {
  public:
   static constexpr const char* kSubscriber = "amqp";
   static constexpr std::size_t kMaxUnconfirmed = 256;
+  static constexpr std::size_t kMaxUnconfirmedWhenFull = 32;  // the processors
   static constexpr std::int64_t kPollMs = 10;
   static constexpr std::int64_t kNoteMs = 250;
-  static constexpr std::int64_t kIdlePollMs = 250;  // while it is paused, or lost
+  static constexpr std::chrono::milliseconds kIdlePoll{250};  // while it is paused, or lost
 
   // Throws std::runtime_error where its cursor cannot be read, SettingsError for its password.
   AmqpPublisher(const AmqpSettings& settings, const EventJournal& journal,
@@ -67,6 +70,7 @@ class AmqpPublisher {
   EventId confirmed_;            // everything up to here
   std::int64_t confirmed_wall_ms_ = 0;
   std::int64_t noted_ms_ = 0;
+  SpareTime spare_;       // of its thread
   bool refused_ = false;  // the last connection ended by a nack
   std::atomic<Wish> wish_{Wish::none};
   std::atomic<std::uint64_t> delivered_{0};

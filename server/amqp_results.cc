@@ -141,7 +141,7 @@ bool AmqpResults::settle_some() {
     connection_.complain("acknowledging: " + std::string(amqp_error_string2(done)));
     return false;
   }
-  return !refused || connection_.pause(kAgainMs);
+  return !refused || connection_.pause(kAgain);
 }
 
 }  // namespace recharge

@@ -7,6 +7,7 @@
 
 #include <amqp.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -36,7 +37,7 @@ class AmqpResults {
  public:
   static constexpr std::uint16_t kMaxUnsettled = 128;  // sent by the broker and not acknowledged
   static constexpr std::int64_t kPollMs = 20;
-  static constexpr std::int64_t kAgainMs = 500;  // before what could not be recorded is sent again
+  static constexpr std::chrono::milliseconds kAgain{500};  // before what could not be recorded is sent again
 
   using Take = std::function<void(const RechargeResult& result)>;
   // take: is called on this thread, must not block, and has settle() called later. Throws SettingsError.

@@ -183,8 +183,12 @@ void Application::open_events() {
     server_->deliver_missed(thread, listener, complete, std::move(events));
   };
   event_pages_ = std::make_unique<EventPages>(opened_.events, opened_.segment_bytes, std::move(deliver));
+  LiveFeed::Sources sources;
+  sources.journal = opened_.events;
+  sources.changes = opened_.change_watch;
+  sources.fence = opened_.fence;
   live_feed_ = std::make_unique<LiveFeed>(
-      opened_.events, opened_.engine->threads(),
+      sources, opened_.engine->threads(),
       [this](unsigned thread, LiveEvents events) { server_->deliver(thread, std::move(events)); });
   service_.live_feed = live_feed_.get();
   service_.event_pages = event_pages_.get();

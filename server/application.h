@@ -10,6 +10,7 @@
 #include "server/engine.h"
 #include "server/metrics.h"
 #include "server/settings.h"
+#include "storage/change_watch.h"
 #include "storage/event_reader.h"
 #include "storage/file.h"
 #include "storage/notify_urls.h"
@@ -26,12 +27,14 @@ class StoreError : public std::runtime_error {
 // The engine over its store, and what the server asks of it beside commands.
 struct OpenedEngine {
   std::unique_ptr<Engine> engine;
-  std::function<StorageMetrics()> metrics;  // on any thread
-  std::function<bool()> ledger_balanced;    // likewise; false: changes are refused
-  std::function<bool()> store_writable;     // likewise; false: the disk is full
-  std::function<void()> checkpoint;         // likewise; begins one soon
-  EventJournal events;                      // of its journal
-  std::uint64_t segment_bytes = 0;          // of the journal
+  std::function<StorageMetrics()> metrics;       // on any thread
+  std::function<bool()> ledger_balanced;         // likewise; false: changes are refused
+  std::function<bool()> store_writable;          // likewise; false: the disk is full
+  std::function<void()> checkpoint;              // likewise; begins one soon
+  EventJournal events;                           // of its journal
+  std::uint64_t segment_bytes = 0;               // of the journal
+  ChangeWatch* change_watch = nullptr;           // of its shards
+  std::function<std::function<bool()>()> fence;  // ShardedEngine::fence
   std::shared_ptr<SubscriberCursors> cursors;
   std::function<std::unique_ptr<NotifyUrls>()> notify_urls;  // of its books, for one subscriber
   std::function<void()> close;  // after the io threads ended: what was acknowledged is on disk

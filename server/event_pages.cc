@@ -2,6 +2,7 @@
 
 #include "server/event_json.h"
 #include "server/log.h"
+#include "server/spare_time.h"
 #include "storage/thread_role.h"
 
 namespace recharge {
@@ -36,6 +37,7 @@ bool EventPages::wait_in_line(Question question) {
 
 void EventPages::run() {
   begin_thread("event-pages", Urgency::background);
+  SpareTime spare;
   for (;;) {
     Question question;
     {
@@ -46,6 +48,10 @@ void EventPages::run() {
       waiting_.pop_front();
     }
     std::visit([this](const auto& asked) { answer(asked); }, question);
+    if (const auto rest = spare.rest(); rest.count() > 0) {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, rest, [this] { return stopping_; });
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <stdexcept>
@@ -12,6 +13,7 @@
 #include <unordered_map>
 
 #include "core/check.h"
+#include "server/spare_time.h"
 #include "storage/thread_role.h"
 
 namespace recharge {
@@ -85,6 +87,7 @@ class HttpClient::Worker {
   using Transfers = std::deque<std::unique_ptr<Transfer>>;
 
   void run();
+  void rest();
   void begin(std::unique_ptr<Transfer> transfer);
   void prepare(Transfer& transfer);
   void finish_done();
@@ -103,6 +106,8 @@ class HttpClient::Worker {
   Transfers waiting_;
   std::size_t calls_ = 0;
   bool stopping_ = false;
+  std::condition_variable stopped_;
+  SpareTime spare_;  // of the client's thread
   std::thread thread_;
 };
 
@@ -139,6 +144,7 @@ void HttpClient::Worker::stop() {
   }
   RECHARGE_CHECK(thread_.get_id() != std::this_thread::get_id());
   if (!thread_.joinable()) return;
+  stopped_.notify_one();
   curl_multi_wakeup(multi_);
   thread_.join();
 }
@@ -157,6 +163,7 @@ void HttpClient::Worker::run() {
     curl_multi_perform(multi_, &running);
     finish_done();
     if (!stopping) curl_multi_poll(multi_, nullptr, 0, kLongestPollMs, nullptr);
+    if (options_.urgency == Urgency::outgoing) rest();
   }
   while (!under_way_.empty()) {
     auto node = under_way_.extract(under_way_.begin());
@@ -168,6 +175,12 @@ void HttpClient::Worker::run() {
     curl_multi_remove_handle(multi_, transfer.easy.get());
     finish(transfer);
   }
+}
+
+void HttpClient::Worker::rest() {
+  const auto time = spare_.rest();
+  std::unique_lock lock(mutex_);
+  if (time.count() > 0) stopped_.wait_for(lock, time, [this] { return stopping_; });
 }
 
 void HttpClient::Worker::begin(std::unique_ptr<Transfer> transfer) {

@@ -128,6 +128,8 @@ OpenedEngine open_engine_over(FileSystem& files, const Settings& settings, unsig
   result.segment_bytes = settings.store.segment_bytes;
   result.events = {&files, retained_folder(engine->store()).journal,
                    [engine] { return engine->store().journal().durable_position(); }};
+  result.change_watch = &engine->change_watch();
+  result.fence = [engine] { return engine->fence(); };
   result.notify_urls = [engine] {
     Store& store = engine->store();
     return std::make_unique<NotifyUrls>(store.books(), store.codec(), store.books_file());

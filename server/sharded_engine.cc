@@ -70,6 +70,7 @@ struct ShardedEngine::Lane {
   std::mutex totals_mutex;  // not on the way of a request
   LaneTotals totals;
 
+  alignas(kCacheLine) std::atomic<std::uint64_t> turns{0};  // that were begun
   alignas(kCacheLine) std::atomic<bool> awaits_durability{false};
   alignas(kCacheLine) std::atomic<Task*> task{nullptr};
   // Indexed by the other thread. Commands come from it; outcomes go back to this one.
@@ -96,7 +97,7 @@ Time ShardedEngine::wall_clock() noexcept {
   return Time{now.tv_sec * 1000 + now.tv_nsec / 1'000'000};
 }
 
-ShardedEngine::ShardedEngine(Options options) : options_(std::move(options)) {
+ShardedEngine::ShardedEngine(Options options) : options_(std::move(options)), watch_(options_.store.threads) {
   for (unsigned i = 0; i < options_.store.threads; ++i) {
     auto lane = std::make_unique<Lane>();
     lane->index = i;
@@ -122,6 +123,7 @@ StorageResult<std::unique_ptr<ShardedEngine>> ShardedEngine::open(FileSystem& fi
     self->meter_.flush_seconds.add(static_cast<double>(report.flush_ns) * 1e-9);
     self->meter_.group_records.add(report.records);
     self->meter_.journal_bytes.add(report.bytes);
+    self->watch_.note(report);
   };
   // Any thread may hold outcomes of the producer's shards.
   hooks.notify = [self](unsigned) {
@@ -139,6 +141,7 @@ StorageResult<std::unique_ptr<ShardedEngine>> ShardedEngine::open(FileSystem& fi
   for (auto& lane : self->lanes_) {
     lane->group = &self->store_->group(lane->index);
     lane->group->set_now(wall_clock());
+    lane->group->watch_changes(self->watch_);
     self->publish_totals(*lane, true);  // also: whether they add up
   }
   auto& checkpoints = self->options_.checkpointer;
@@ -386,6 +389,8 @@ bool ShardedEngine::has_work(Lane& lane) noexcept {
 
 bool ShardedEngine::turn(unsigned thread) noexcept {
   auto& lane = *lanes_[thread];
+  lane.turns.store(lane.turns.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // the other side is in fence()
   bool busy = run_task(lane);
   busy |= serve_others(lane);
   store_->journal().publish(thread);
@@ -429,6 +434,29 @@ void ShardedEngine::run_on_each(const std::function<void(unsigned thread, ShardG
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
   }
+}
+
+// What was executed before the next turn of a thread is published in it; the turn after tells that it ended.
+std::function<bool()> ShardedEngine::fence() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // the other side is in turn()
+  std::vector<std::uint64_t> turns;
+  for (const auto& lane : lanes_) turns.push_back(lane->turns.load(std::memory_order_relaxed));
+  return [this, turns = std::move(turns), numbers = std::vector<std::uint64_t>()]() mutable {
+    if (numbers.empty()) {
+      bool all_turned = true;
+      for (auto& lane : lanes_) {
+        if (lane->turns.load(std::memory_order_acquire) >= turns[lane->index] + 2) continue;
+        all_turned = false;
+        wake(*lane);
+      }
+      if (!all_turned) return false;
+      for (unsigned i = 0; i < threads(); ++i) numbers.push_back(store_->journal().pushed(i));
+    }
+    for (unsigned i = 0; i < threads(); ++i) {
+      if (store_->journal().durable(i) < numbers[i]) return false;
+    }
+    return true;
+  };
 }
 
 // What the lane's shards count, for whoever asks; at the end of a batch, and not much more often than can be

@@ -14,6 +14,7 @@
 #include "server/engine.h"
 #include "server/metrics.h"
 #include "server/storage_meter.h"
+#include "storage/change_watch.h"
 #include "storage/checkpointer.h"
 #include "storage/store.h"
 
@@ -66,6 +67,12 @@ class ShardedEngine final : public Engine, public ShardOwners {
 
   void run_on_each(const std::function<void(unsigned thread, ShardGroup& group)>& task) override;
 
+  ChangeWatch& change_watch() noexcept { return watch_; }
+  // What it returns is asked again and again, and says whether all that was executed before the fence is
+  // durable; what is executed later sees everything that the caller did before. Any thread; both only until
+  // the engine is destroyed.
+  std::function<bool()> fence();
+
  private:
   using Ring = boost::lockfree::spsc_queue<Operation*, boost::lockfree::capacity<kMaxInFlight>>;
   struct Lane;
@@ -88,6 +95,7 @@ class ShardedEngine final : public Engine, public ShardOwners {
   void fail(const std::string& reason);
 
   Options options_;
+  ChangeWatch watch_;
   std::unique_ptr<Store> store_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<Checkpointer> checkpointer_;

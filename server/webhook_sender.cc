@@ -151,7 +151,12 @@ void WebhookSender::run() {
 }
 
 void WebhookSender::sleep() {
+  const auto rest = spare_.rest();
   std::unique_lock lock(mutex_);
+  if (rest.count() > 0) {
+    wake_.wait_for(lock, rest, [this] { return stopping_ || !wishes_.empty(); });
+    return;
+  }
   wake_.wait_for(lock, std::chrono::milliseconds(kPollMs),
                  [this] { return stopping_ || !results_.empty() || !wishes_.empty(); });
 }
@@ -208,7 +213,7 @@ bool WebhookSender::wants(const Event& event) const {
 
 void WebhookSender::take_events() {
   if (!reader_) begin_reading();
-  while (reader_ && open_.size() < kMaxOpen) {
+  while (reader_ && open_.size() < kMaxOpen && !has_ready(kReadAhead * settings_.concurrency)) {
     auto next = reader_->next();
     if (!next) {
       const bool gone = next.error().is(Errc::not_found);
@@ -231,6 +236,12 @@ void WebhookSender::take_events() {
     delivery.body = event_json(event);
     add(std::move(delivery), false);
   }
+}
+
+// Whether so many could be sent at once.
+bool WebhookSender::has_ready(std::size_t count) const {
+  return due_.size() >= count &&
+         std::next(due_.begin(), static_cast<std::ptrdiff_t>(count) - 1)->first <= wall_ms();
 }
 
 void WebhookSender::add(Delivery delivery, bool kept) {

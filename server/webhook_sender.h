@@ -21,6 +21,7 @@
 #include "server/given_up_events.h"
 #include "server/http_client.h"
 #include "server/metrics.h"
+#include "server/spare_time.h"
 #include "server/webhook_settings.h"
 #include "server/webhook_signer.h"
 #include "storage/delivery_store.h"
@@ -33,6 +34,7 @@ namespace recharge {
 class WebhookSender {
  public:
   static constexpr std::size_t kMaxOpen = 4096;     // events read and not done with; beyond, it waits
+  static constexpr std::size_t kReadAhead = 4;      // as many that can be sent, for each that is sent at once
   static constexpr std::int64_t kPollMs = 10;       // how often the journal is looked at
   static constexpr std::int64_t kNoteMs = 250;      // how often the cursor moves
   static constexpr std::size_t kNotedAtOnce = 256;  // into the store: a big transaction holds up the journal
@@ -82,6 +84,7 @@ class WebhookSender {
   void rest_after_error(const std::string& what);
   bool wants(const Event& event) const;
   void take_events();
+  bool has_ready(std::size_t count) const;
   bool address(const Event& event, Delivery& delivery);
   bool is_off(const std::string& key);
   void switch_off(const EventId& id);
@@ -119,6 +122,7 @@ class WebhookSender {
   std::int64_t quiet_until_ms_ = 0;  // after an error of the journal or the store
   unsigned streak_ = 0;              // failures since the last success
   std::int64_t probe_ms_ = 0;        // while all fail: when to try one again
+  SpareTime spare_;                  // of its thread
 
   std::atomic<std::uint64_t> delivered_{0};
   std::atomic<std::uint64_t> failed_{0};

@@ -34,6 +34,16 @@ StorageResult<void> EventReader::seek(const EventId& after) {
                         "no event was written there yet"};
   }
   if (place == last) return {};
+  return read_group(end);
+}
+
+StorageResult<void> EventReader::seek_group(const EventId& place) {
+  if (resume_point() != place) return seek(place);
+  return read_group(journal_.durable_end());
+}
+
+StorageResult<void> EventReader::read_group(const JournalPosition& end) {
+  take_group(nullptr);  // the follower may go over the end of a segment, and its group is another then
   auto group = follower_.next(end);
   if (!group) return group.error();
   take_group(*group);
@@ -63,7 +73,7 @@ StorageResult<bool> EventReader::take_record() {
   return true;
 }
 
-StorageResult<const Event*> EventReader::next() {
+StorageResult<const Event*> EventReader::next_of_group() {
   for (;;) {
     while (event_ < events_.size()) {
       const Event& event = events_[event_++];
@@ -74,12 +84,16 @@ StorageResult<const Event*> EventReader::next() {
     }
     auto taken = take_record();
     if (!taken) return taken.error();
-    if (*taken) continue;
-    take_group(nullptr);  // the follower may go over the end of a segment, and its group is another then
-    auto group = follower_.next(journal_.durable_end());
-    if (!group) return group.error();
-    if (*group == nullptr) return static_cast<const Event*>(nullptr);
-    take_group(*group);
+    if (!*taken) return static_cast<const Event*>(nullptr);
+  }
+}
+
+StorageResult<const Event*> EventReader::next() {
+  for (;;) {
+    auto event = next_of_group();
+    if (!event || *event != nullptr) return event;
+    if (auto read = read_group(journal_.durable_end()); !read) return read.error();
+    if (group_ == nullptr) return static_cast<const Event*>(nullptr);
   }
 }
 
@@ -89,6 +103,10 @@ EventId EventReader::resume_point() const noexcept {
 }
 
 EventId place_in(const JournalPosition& position) noexcept {
+  return place_of(position.segment, position.offset);
+}
+
+EventId place_in(const RecordPosition& position) noexcept {
   return place_of(position.segment, position.offset);
 }
 

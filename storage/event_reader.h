@@ -27,12 +27,17 @@ class EventReader {
   // Null: no more are durable now. Valid until the next call.
   StorageResult<const Event*> next();
 
+  // The group that begins at this place, and nothing else: next_of_group() until it gives null.
+  StorageResult<void> seek_group(const EventId& place);
+  StorageResult<const Event*> next_of_group();
+
   // Behind what next() has given: to go on from there later, also where that was not an event.
   EventId resume_point() const noexcept;
   // Of the group that was read last; 0: none yet.
   std::int64_t wall_ms() const noexcept { return wall_ms_; }
 
  private:
+  StorageResult<void> read_group(const JournalPosition& end);
   StorageResult<bool> take_record();
   void take_group(const JournalGroup* group) noexcept;
 
@@ -49,6 +54,7 @@ class EventReader {
 
 // What lies behind a position of the journal comes after its place.
 EventId place_in(const JournalPosition& position) noexcept;
+EventId place_in(const RecordPosition& position) noexcept;  // its group
 // The place behind everything that is durable: later events come after it.
 EventId latest_place(const EventJournal& journal);
 // The place before the oldest event that is kept.

@@ -17,10 +17,8 @@ StorageError JournalFollower::damaged(const char* what) const {
 }
 
 void JournalFollower::seek(std::uint64_t segment, std::uint64_t offset) noexcept {
-  number_ = segment;
+  number_ = segment;  // what is open and held of it is of use still
   offset_ = offset;
-  segment_.reset();
-  buffer_.clear();
   chained_ = false;
 }
 

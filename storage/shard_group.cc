@@ -80,6 +80,7 @@ std::uint64_t ShardGroup::execute_change(const Command& command, Outcome& outcom
   const auto size = encode_record(command, facts_, circumstances, room);
   RECHARGE_CHECK(size.has_value());
   const auto number = journal_->commit(producer_, *size);
+  if (watch_ != nullptr) watch_->look(producer_, number, facts_);
   records->set_change_number(number);
   for (const auto& fact : facts_) {
     recharge::apply(fact, *records);

@@ -9,6 +9,7 @@
 
 #include "core/fact.h"
 #include "core/outcome.h"
+#include "storage/change_watch.h"
 #include "storage/journal.h"
 #include "storage/shard_map.h"
 #include "storage/shard_records.h"
@@ -35,6 +36,9 @@ class ShardGroup {
     journal_ = &journal;
     producer_ = producer;
   }
+
+  // Who is to look at what changes, if anybody. Lifetime: longer than the group.
+  void watch_changes(ChangeWatch& watch) noexcept { watch_ = &watch; }
 
   // Time for the commands of a batch. It never goes back: an earlier one is taken for the latest.
   void set_now(Time now) noexcept { now_ = now > now_ ? now : now_; }
@@ -83,6 +87,7 @@ class ShardGroup {
   MemoryLimits limits_;
   Journal* journal_ = nullptr;
   unsigned producer_ = 0;
+  ChangeWatch* watch_ = nullptr;
   Time now_;
   Facts facts_;
   std::vector<OrderId> overdue_;  // met by a read, to be expired before it answers

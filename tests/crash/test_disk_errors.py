@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from api import Api, eventually, expect, in_threads, new_account
-from broken import broken_disk
+from broken import beside, broken_disk
 from daemon import Daemon
 from faults import first_injection, injected, need, need_strace, resident_bytes, seeded
 from oracle import CONFIG, Load, check, check_all, check_that_it_fails, serving, settle, verify
@@ -198,6 +198,34 @@ def test_nothing_is_told_before_its_flush(tmp_path):
     nothing_is_told_before_its_flush(tmp_path / "sound")
     check_that_it_fails("told before the flush", lambda: nothing_is_told_before_its_flush(
         tmp_path / "late", **broken_disk("flush_late")))
+
+
+def what_is_under_way_is_told(folder, **broken):
+    """Who begins to listen while a change is under way is told of it, be it the first listener or one of several."""
+    with serving(folder, **broken) as daemon:
+        api, accounts, streams = Api(daemon.address), [new_account() for _ in range(4)], []
+        orders = [api.place(account) for account in accounts]
+        with injected(daemon.process, f"pwrite64,fdatasync:delay_exit={3 * SLOW_CALL_US}", Path(folder) / "strace"):
+            for order, account in zip(orders, accounts):
+                def listen(at=account):
+                    time.sleep(SLOW_CALL_US / 1e6)
+                    streams.append(Stream(daemon.address, f"/api/accounts/{at}/events"))
+                    streams[-1].next()
+                ways = (lambda paid=order: expect(api.callback(paid), 200), listen)
+                in_threads(len(ways), lambda index, ways=ways: ways[index]())
+        for order, stream in zip(orders, streams):
+            try:
+                event = stream.next()[2]
+            except OSError as silence:
+                check(False, "not told of", order, silence)
+            check((event["type"], event["order"]["order_id"]) == ("order.recharged", order), "told", event)
+
+
+def test_what_is_under_way_is_told(tmp_path):
+    need_strace(tmp_path)
+    what_is_under_way_is_told(tmp_path / "sound")
+    check_that_it_fails("changes under way are forgotten", lambda: what_is_under_way_is_told(
+        tmp_path / "forgetting", program=[beside("recharged_forgetting_what_is_under_way")]))
 
 
 def test_too_slow_replies_and_hoarded_memory_are_seen(tmp_path):

@@ -116,6 +116,30 @@ TEST_F(EventReaderTest, AsksAgainAtTheEndOfASegment) {
   EXPECT_EQ(rest_of(reader).size(), 1U);
 }
 
+TEST_F(EventReaderTest, ReadsGroupsByThemselvesInAnyOrder) {
+  open();
+  any(300);
+  std::map<std::string, std::vector<std::string>> by_group;  // the place in the id comes first
+  for (const auto& line : read_after({})) {
+    EventId place = id_of(line);
+    place.record = place.fact = 0;
+    by_group[place.to_text()].push_back(line);
+  }
+  ASSERT_GT(by_group.size(), 5U);
+  std::vector<EventId> places;
+  for (const auto& [place, lines] : by_group) places.push_back(EventId::parse(place).value());
+  for (std::size_t i = 0; i < by_group.size(); i += 3) places.push_back(places[i]);
+  const EventJournal from = journal();
+  EventReader reader(from);
+  for (const EventId& place : places) {
+    ASSERT_TRUE(reader.seek_group(place));
+    std::vector<std::string> lines;
+    for (auto event = reader.next_of_group(); event && *event != nullptr; event = reader.next_of_group())
+      lines.push_back((*event)->id.to_text() + " " + std::string(to_text((*event)->type)));
+    EXPECT_EQ(lines, by_group[place.to_text()]);
+  }
+}
+
 TEST_F(EventReaderTest, TheLatestPlaceIsBehindEverything) {
   open();
   EXPECT_TRUE(read_after(latest_place(journal())).empty());
