@@ -29,6 +29,8 @@ Result<void> open_aes_256_gcm(std::string_view key, std::string_view nonce, std:
     return Errc::out_of_range;
   }
   const std::size_t size = sealed.size() - kGcmTagBytes;
+  static const EVP_CIPHER* const algorithm =
+      EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);  // once, for it takes a lock
   const std::unique_ptr<EVP_CIPHER_CTX, FreeContext> context(EVP_CIPHER_CTX_new());
   plain.resize(size);
   auto* const out = reinterpret_cast<unsigned char*>(plain.data());
@@ -36,8 +38,7 @@ Result<void> open_aes_256_gcm(std::string_view key, std::string_view nonce, std:
   std::copy(sealed.end() - kGcmTagBytes, sealed.end(), tag);
   int written = 0;
   const bool fits =
-      context &&
-      EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, bytes(key), bytes(nonce)) == 1 &&
+      context && EVP_DecryptInit_ex(context.get(), algorithm, nullptr, bytes(key), bytes(nonce)) == 1 &&
       EVP_DecryptUpdate(context.get(), nullptr, &written, bytes(associated_data),
                         static_cast<int>(associated_data.size())) == 1 &&
       EVP_DecryptUpdate(context.get(), out, &written, sealed.data(), static_cast<int>(size)) == 1 &&

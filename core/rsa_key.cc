@@ -35,8 +35,10 @@ struct FreeCertificate {
 using KeyOwner = std::unique_ptr<EVP_PKEY, FreeKey>;
 using ContextOwner = std::unique_ptr<EVP_PKEY_CTX, FreeContext>;
 
+// Fetched once: EVP_sha256() would be looked up, under a lock, for each message.
 bool sha256(std::string_view message, Sha256& digest) noexcept {
-  return EVP_Digest(message.data(), message.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1;
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return EVP_Digest(message.data(), message.size(), digest.data(), nullptr, algorithm, nullptr) == 1;
 }
 
 // Wiped when it goes: it may hold a private key.
