@@ -12,6 +12,7 @@
 #include <string>
 
 #include "server/own_core.h"
+#include "server/spare_time.h"
 #include "storage/thread_role.h"
 
 namespace recharge {
@@ -155,7 +156,10 @@ void HttpServer::start() {
     threads_.emplace_back([this, thread = io_thread.get()] {
       begin_thread(("io-" + std::to_string(thread->index())).c_str());
       if (shared_.settings.server.pin_threads) stay_on_core(thread->index(), shared_.engine.threads());
-      thread->run();
+      {
+        const ServingThread serving;
+        thread->run();
+      }
       running_.fetch_sub(1);
       running_.notify_all();
     });

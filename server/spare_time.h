@@ -6,22 +6,39 @@
 // Units: nanoseconds (_ns). Source: Linux, Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat.
 #pragma once
 
+#include <time.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 
 namespace recharge {
 
-// What a thread has had of the processors since it began.
+// What a thread has had of the processors since it began, and what those who serve have had meanwhile.
 struct ProcessorTurns {
   std::int64_t ran_ns = 0;
   std::int64_t waited_ns = 0;  // ready to run
   std::int64_t count = 0;
+  std::int64_t served_ns = 0;  // by all serving threads
+  std::int64_t wall_ns = 0;    // now, by a clock that only goes on
+};
+
+// That the calling thread serves, as long as this lives.
+class ServingThread {
+ public:
+  ServingThread();
+  ~ServingThread();
+  ServingThread(const ServingThread&) = delete;
+  ServingThread& operator=(const ServingThread&) = delete;
+
+ private:
+  clockid_t clock_ = 0;
 };
 
 class SpareTime {
  public:
   static constexpr std::int64_t kTurnsToJudge = 8;
+  static constexpr std::int64_t kBusyPercent = 40;  // of one processor, all serving threads together
   static constexpr std::int64_t kRestPerWork = 63;  // a sixty-fourth of a processor, of all together
   static constexpr std::int64_t kShortestRestNs = 10'000'000;
   static constexpr std::int64_t kLongestRestNs = 100'000'000;

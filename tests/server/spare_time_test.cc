@@ -10,8 +10,10 @@ using std::chrono::nanoseconds;
 // A thread that works in pieces, and what it is told behind each.
 class Worker {
  public:
-  // Ten turns, in which it ran and waited so long in all.
-  nanoseconds work(std::int64_t ran_ns, std::int64_t waited_ns) {
+  // Ten turns within 100 ms, in which it ran and waited so long in all, and those who serve ran.
+  nanoseconds work(std::int64_t ran_ns, std::int64_t waited_ns, std::int64_t served_ns = 80'000'000) {
+    turns_.served_ns += served_ns;
+    turns_.wall_ns += 100'000'000;
     turns_.ran_ns += ran_ns;
     turns_.waited_ns += waited_ns;
     turns_.count += 10;
@@ -32,6 +34,12 @@ class Worker {
 TEST(SpareTime, NobodyRestsWhileTurnsComeSoon) {
   Worker worker;
   for (int i = 0; i < 100; ++i) EXPECT_EQ(worker.work(5'000'000, 2'000'000).count(), 0);
+}
+
+TEST(SpareTime, NobodyRestsForOthersThanThoseWhoServe) {
+  Worker worker;
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(worker.work(5'000'000, 90'000'000, 30'000'000).count(), 0);
+  EXPECT_GT(worker.work(5'000'000, 90'000'000, 50'000'000).count(), 0);
 }
 
 TEST(SpareTime, WhoWaitsLongForEachTurnUsesASmallShare) {
