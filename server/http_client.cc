@@ -179,8 +179,9 @@ void HttpClient::Worker::run() {
 
 void HttpClient::Worker::rest() {
   const auto time = spare_.rest();
+  if (time.count() == 0) return;
   std::unique_lock lock(mutex_);
-  if (time.count() > 0) stopped_.wait_for(lock, time, [this] { return stopping_; });
+  stopped_.wait_for(lock, time, [this] { return stopping_; });
 }
 
 void HttpClient::Worker::begin(std::unique_ptr<Transfer> transfer) {

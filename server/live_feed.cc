@@ -146,7 +146,7 @@ StorageResult<void> LiveFeed::read_noted(EventReader& reader, const EventId& bef
   const bool complete = sources_.changes->take_notes(notes_);
   for (const EventId& place : notes_) {
     if (place < told_) continue;
-    if (!before.is_nil() && place >= before) break;
+    if (!before.is_nil() && place >= before) return {};  // what could not be noted is behind it
     if (auto sought = reader.seek_group(place); !sought) return sought.error();
     for (;;) {
       auto event = reader.next_of_group();
