@@ -22,6 +22,7 @@ constexpr std::array<std::string_view, 3> kRefundFields = {"gmt_refund", "out_bi
 constexpr std::string_view kPayments = "trade_status_sync";
 
 bool reads_one_way_only(const FormFields& form, std::string_view text) {
+  if (form.splits_alike()) return true;
   std::array<unsigned, kFieldsThatCount.size()> times{};
   for (bool more = true; more;) {
     const std::size_t end = std::min(text.find('&'), text.size());
@@ -74,7 +75,7 @@ boost::system::result<std::string_view, GatewayRefusal> AlipayCallbacks::verify(
   for (const FormField& field : form_.all()) {
     if (field.name == "sign" || field.name == "sign_type") continue;
     if (!signed_text_.empty()) signed_text_.push_back('&');
-    signed_text_.append(field.name).append("=").append(field.value);
+    signed_text_.append(field.text);
   }
   if (!reads_one_way_only(form_, signed_text_)) return GatewayRefusal::invalid_signature;
   for (Key& key : keys_) {

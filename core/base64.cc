@@ -1,14 +1,24 @@
 #include "core/base64.h"
 
-#include <openssl/evp.h>
 #include <sodium.h>
 
-#include <algorithm>
 #include <array>
 
 namespace recharge {
 
 namespace {
+
+constexpr std::uint8_t kNoSixBits = 0x80;
+
+// What each character of the standard alphabet stands for.
+constexpr auto kSixBits = [] {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::array<std::uint8_t, 256> table;
+  table.fill(kNoSixBits);
+  for (std::size_t i = 0; i < kAlphabet.size(); ++i)
+    table[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
+  return table;
+}();
 
 Result<std::size_t> decode(std::string_view text, std::span<std::uint8_t> bytes, int variant) noexcept {
   // libsodium 1.0.18 takes some bytes above ASCII for characters of the alphabet.
@@ -38,29 +48,32 @@ Result<std::size_t> decode_base64(std::string_view text, std::span<std::uint8_t>
   return decode(text, bytes, sodium_base64_VARIANT_ORIGINAL);
 }
 
-// OpenSSL overlooks white space and stray bits: what it decodes is only taken where it encodes to the same
-// text.
 Result<std::size_t> decode_public_base64(std::string_view text, std::span<std::uint8_t> bytes) noexcept {
-  constexpr std::size_t kTextPiece = 64, kPiece = kTextPiece / 4 * 3;
-  std::array<unsigned char, kPiece> decoded;
-  std::array<char, kTextPiece + 1> encoded;
-  std::size_t size = 0;
-  while (!text.empty()) {
-    const std::string_view piece = text.substr(0, kTextPiece);
-    text.remove_prefix(piece.size());
-    const int whole = EVP_DecodeBlock(decoded.data(), reinterpret_cast<const unsigned char*>(piece.data()),
-                                      static_cast<int>(piece.size()));
-    const std::size_t padding =
-        text.empty() ? piece.size() - std::min(piece.find('='), piece.size()) : std::size_t{0};
-    if (whole < 0 || static_cast<std::size_t>(whole) < padding) return Errc::invalid_text;
-    const std::size_t got = static_cast<std::size_t>(whole) - padding;
-    const int again = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()), decoded.data(),
-                                      static_cast<int>(got));
-    if (std::string_view(encoded.data(), static_cast<std::size_t>(again)) != piece) return Errc::invalid_text;
-    if (got > bytes.size() - size) return Errc::invalid_text;
-    std::copy_n(decoded.begin(), got, bytes.begin() + static_cast<std::ptrdiff_t>(size));
-    size += got;
+  if (text.size() % 4 != 0) return Errc::invalid_text;
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  const std::size_t size = text.size() / 4 * 3 - padding;
+  if (size > bytes.size()) return Errc::invalid_text;
+  std::uint8_t* to = bytes.data();
+  unsigned all = 0;
+  const char* from = text.data();
+  const auto six_bits = [&](std::size_t i) noexcept {
+    const std::uint32_t six = kSixBits[static_cast<unsigned char>(from[i])];
+    all |= six;
+    return six;
+  };
+  for (std::size_t whole = size / 3; whole != 0; --whole, from += 4) {
+    const std::uint32_t bits = six_bits(0) << 18 | six_bits(1) << 12 | six_bits(2) << 6 | six_bits(3);
+    *to++ = static_cast<std::uint8_t>(bits >> 16);
+    *to++ = static_cast<std::uint8_t>(bits >> 8);
+    *to++ = static_cast<std::uint8_t>(bits);
   }
+  if (padding != 0) {
+    const std::uint32_t bits = six_bits(0) << 18 | six_bits(1) << 12 | (padding == 1 ? six_bits(2) << 6 : 0);
+    if ((bits & ((1U << 8 * padding) - 1)) != 0) return Errc::invalid_text;  // stray bits
+    *to++ = static_cast<std::uint8_t>(bits >> 16);
+    if (padding == 1) *to++ = static_cast<std::uint8_t>(bits >> 8);
+  }
+  if (all >= kNoSixBits) return Errc::invalid_text;
   return size;
 }
 

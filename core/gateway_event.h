@@ -58,6 +58,8 @@ bool is_verified(GatewayRefusal refusal) noexcept;
 
 using GatewayResult = boost::system::result<GatewayEvent, GatewayRefusal>;
 
+constexpr std::size_t kMaxEvidenceHeaders = 8;
+
 // Verifies and reads the notifications of one gateway account. A pure function of the message and the time;
 // what it holds are keys, identity and scratch. Owner: one thread.
 class GatewayAdapter {
@@ -65,7 +67,7 @@ class GatewayAdapter {
   virtual ~GatewayAdapter() = default;
   virtual GatewayResult read(const GatewayMessage& message, Time now) = 0;
   virtual SignatureScheme scheme() const noexcept = 0;
-  // The headers without which the body proves nothing.
+  // The headers without which the body proves nothing, at most kMaxEvidenceHeaders.
   virtual std::span<const std::string_view> evidence_headers() const noexcept = 0;
 };
 

@@ -2,6 +2,7 @@
 // Lifetime: views of the lines. Source: RFC 9110, section 5.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 namespace recharge {
@@ -14,8 +15,12 @@ struct HeaderValue {
 
 // lines: "Name: value", each ended by CRLF or LF. The name is compared without regard to case.
 HeaderValue find_header(std::string_view lines, std::string_view name) noexcept;
+// The same for several in one pass, into as many values, or more.
+void find_headers(std::string_view lines, std::span<const std::string_view> names,
+                  std::span<HeaderValue> values) noexcept;
 
 // The value where the header is there exactly once; else empty.
+std::string_view single(const HeaderValue& value) noexcept;
 std::string_view single_header(std::string_view lines, std::string_view name) noexcept;
 
 }  // namespace recharge

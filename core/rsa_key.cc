@@ -14,6 +14,7 @@
 
 #include "core/base64.h"
 #include "core/lower_hex.h"
+#include "core/openssl_free.h"
 
 namespace recharge {
 namespace {
@@ -26,20 +27,22 @@ using Sha256 = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
 struct FreeKey {
   void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
 };
-struct FreeContext {
-  void operator()(EVP_PKEY_CTX* context) const noexcept { EVP_PKEY_CTX_free(context); }
-};
-struct FreeCertificate {
-  void operator()(X509* certificate) const noexcept { X509_free(certificate); }
-};
-using KeyOwner = std::unique_ptr<EVP_PKEY, FreeKey>;
-using ContextOwner = std::unique_ptr<EVP_PKEY_CTX, FreeContext>;
+using KeyOwner = std::unique_ptr<EVP_PKEY, OpensslFree<EVP_PKEY_free>>;
+using ContextOwner = std::unique_ptr<EVP_PKEY_CTX, OpensslFree<EVP_PKEY_CTX_free>>;
 
-// Fetched once: EVP_sha256() would be looked up, under a lock, for each message.
-bool sha256(std::string_view message, Sha256& digest) noexcept {
-  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  return EVP_Digest(message.data(), message.size(), digest.data(), nullptr, algorithm, nullptr) == 1;
-}
+// Used again for each message: no look-up under a lock, and no allocation.
+class Sha256Context {
+ public:
+  bool digest(std::string_view message, Sha256& digest) noexcept {
+    static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    return context_ && EVP_DigestInit_ex2(context_.get(), algorithm, nullptr) == 1 &&
+           EVP_DigestUpdate(context_.get(), message.data(), message.size()) == 1 &&
+           EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, OpensslFree<EVP_MD_CTX_free>> context_{EVP_MD_CTX_new()};
+};
 
 // Wiped when it goes: it may hold a private key.
 class Der {
@@ -84,7 +87,7 @@ KeyOwner read_public(const Der& der) {
     return key;
   }
   at = der.data();
-  const std::unique_ptr<X509, FreeCertificate> certificate(d2i_X509(nullptr, &at, der.size()));
+  const std::unique_ptr<X509, OpensslFree<X509_free>> certificate(d2i_X509(nullptr, &at, der.size()));
   return KeyOwner(certificate ? X509_get_pubkey(certificate.get()) : nullptr);
 }
 
@@ -99,7 +102,8 @@ std::string fingerprint_of(const EVP_PKEY* key) {
   const int size = i2d_PUBKEY(key, &der);
   if (size <= 0) throw std::bad_alloc();
   Sha256 digest{};
-  const bool done = sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)}, digest);
+  const bool done =
+      Sha256Context().digest({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)}, digest);
   OPENSSL_free(der);
   if (!done) throw std::runtime_error("OpenSSL gives no SHA-256");
   std::string text;
@@ -118,7 +122,7 @@ Result<RsaPublicKey> RsaPublicKey::parse(std::string_view text) {
   if (const Errc error = check_size(key.get()); error != Errc{}) return error;
   RsaPublicKey result;
   result.fingerprint_ = fingerprint_of(key.get());
-  result.key_ = {key.release(), FreeKey()};
+  result.key_ = std::move(key);
   return result;
 }
 
@@ -138,7 +142,7 @@ class RsaVerifier::Context {
     std::array<std::uint8_t, kMaxSignatureBytes> bytes;
     const auto size = decode_public_base64(signature, bytes);
     Sha256 digest;
-    if (!size || !sha256(message, digest)) return false;
+    if (!size || !sha256_.digest(message, digest)) return false;
     if (EVP_PKEY_verify(context_.get(), bytes.data(), *size, digest.data(), digest.size()) == 1) return true;
     ERR_clear_error();
     return false;
@@ -147,6 +151,7 @@ class RsaVerifier::Context {
  private:
   std::shared_ptr<EVP_PKEY> key_;
   ContextOwner context_;
+  Sha256Context sha256_;
 };
 
 RsaVerifier::RsaVerifier(const RsaPublicKey& key) : context_(std::make_unique<Context>(key.key_)) {}
@@ -165,7 +170,7 @@ Result<RsaPrivateKey> RsaPrivateKey::parse(const Secret& text) {
   ERR_clear_error();
   if (const Errc error = check_size(key.get()); error != Errc{}) return error;
   RsaPrivateKey result;
-  result.key_ = {key.release(), FreeKey()};
+  result.key_ = std::move(key);
   return result;
 }
 
@@ -174,7 +179,7 @@ Result<std::string> RsaPrivateKey::sign(std::string_view message) const {
   Sha256 digest;
   std::array<std::uint8_t, kMaxSignatureBytes> signature;
   std::size_t size = signature.size();
-  if (!context || !sha256(message, digest) || EVP_PKEY_sign_init(context.get()) != 1 ||
+  if (!context || !Sha256Context().digest(message, digest) || EVP_PKEY_sign_init(context.get()) != 1 ||
       EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1 ||
       EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()) != 1 ||
       EVP_PKEY_sign(context.get(), signature.data(), &size, digest.data(), digest.size()) != 1) {

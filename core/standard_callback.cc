@@ -20,9 +20,11 @@ StandardCallbacks::StandardCallbacks(const StandardAccount& account)
 std::span<const std::string_view> StandardCallbacks::evidence_headers() const noexcept { return kHeaders; }
 
 GatewayResult StandardCallbacks::read(const GatewayMessage& message, Time now) {
-  const std::string_view id = single_header(message.header_lines, kHeaders[0]);
-  const std::string_view timestamp = single_header(message.header_lines, kHeaders[1]);
-  const std::string_view signatures = single_header(message.header_lines, kHeaders[2]);
+  std::array<HeaderValue, kHeaders.size()> headers;
+  find_headers(message.header_lines, kHeaders, headers);
+  const std::string_view id = single(headers[0]);
+  const std::string_view timestamp = single(headers[1]);
+  const std::string_view signatures = single(headers[2]);
   const auto sent_s = read_unix_seconds(timestamp);
   if (id.empty() || !sent_s || signatures.empty()) return GatewayRefusal::no_signature;
   if (seconds_between(*sent_s, now) > kGatewayToleranceSeconds) return GatewayRefusal::stale;

@@ -1,6 +1,5 @@
 #include "core/wechat_callback.h"
 
-#include "core/aes_gcm.h"
 #include "core/base64.h"
 #include "core/names.h"
 
@@ -13,7 +12,7 @@ using Kind = GatewayEvent::Kind;
 
 WechatCallbacks::WechatCallbacks(const WechatAccount& account)
     : mchid_(account.mchid), appid_(account.appid), verifier_(account.keys) {
-  for (const Secret& key : account.api_v3_keys) api_v3_keys_.push_back(key.clone());
+  for (const Secret& key : account.api_v3_keys) openers_.emplace_back(key);
 }
 
 std::span<const std::string_view> WechatCallbacks::evidence_headers() const noexcept {
@@ -61,9 +60,9 @@ bool WechatCallbacks::unseal(const JsonObject& resource) {
   sealed_.resize(text.size());
   const auto size = decode_public_base64(text, sealed_);
   if (!size) return false;
-  for (const Secret& key : api_v3_keys_) {
-    if (open_aes_256_gcm(key.reveal(), read_text(resource, "nonce"), read_text(resource, "associated_data"),
-                         std::span(sealed_).first(*size), opened_)) {
+  for (Aes256GcmOpener& opener : openers_) {
+    if (opener.open(read_text(resource, "nonce"), read_text(resource, "associated_data"),
+                    std::span(sealed_).first(*size), opened_)) {
       return true;
     }
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/aes_gcm.h"
 #include "core/gateway_event.h"
 #include "core/secret.h"
 #include "core/wechat_verifier.h"
@@ -36,7 +37,7 @@ class WechatCallbacks final : public GatewayAdapter {
   std::string mchid_;
   std::string appid_;
   WechatVerifier verifier_;
-  std::vector<Secret> api_v3_keys_;
+  std::vector<Aes256GcmOpener> openers_;
   JsonReader envelope_;
   JsonReader resource_;
   JsonReader plain_;

@@ -22,11 +22,13 @@ WechatVerifier::WechatVerifier(const std::vector<WechatKey>& keys) {
 
 boost::system::result<WechatProof, GatewayRefusal> WechatVerifier::verify(const GatewayMessage& message,
                                                                           Time now) {
-  const std::string_view timestamp = single_header(message.header_lines, kHeaders[0]);
-  const std::string_view nonce = single_header(message.header_lines, kHeaders[1]);
-  const std::string_view serial = single_header(message.header_lines, kHeaders[2]);
-  const std::string_view signature = single_header(message.header_lines, kHeaders[3]);
-  const HeaderValue type = find_header(message.header_lines, kHeaders[4]);
+  std::array<HeaderValue, kHeaders.size()> headers;
+  find_headers(message.header_lines, kHeaders, headers);
+  const std::string_view timestamp = single(headers[0]);
+  const std::string_view nonce = single(headers[1]);
+  const std::string_view serial = single(headers[2]);
+  const std::string_view signature = single(headers[3]);
+  const HeaderValue& type = headers[4];
   if (signature.starts_with(kProbe)) return GatewayRefusal::signature_probe;
   const auto sent_s = read_unix_seconds(timestamp);
   if (!sent_s || nonce.empty() || serial.empty() || signature.empty()) return GatewayRefusal::no_signature;

@@ -1,6 +1,8 @@
 // POST /api/callbacks/{gateway} of the kinds alipay, wechat, stripe and standard
 #include "server/gateway_callback.h"
 
+#include <array>
+
 #include "core/header_lines.h"
 #include "server/audit.h"
 #include "server/json_text.h"
@@ -100,9 +102,12 @@ Step refused(GatewayRefusal refusal, std::size_t gate_index, const Request& requ
 void keep_evidence(const GatewayMessage& message, const GatewayAdapter& adapter, Operation& operation) {
   operation.evidence.assign(message.body);
   operation.evidence_headers.clear();
-  for (std::string_view name : adapter.evidence_headers()) {
-    const HeaderValue value = find_header(message.header_lines, name);
-    if (value.found) operation.evidence_headers.append(name).append(": ").append(value.text).append("\n");
+  const auto names = adapter.evidence_headers();
+  std::array<HeaderValue, kMaxEvidenceHeaders> values;
+  find_headers(message.header_lines, names, values);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (values[i].found)
+      operation.evidence_headers.append(names[i]).append(": ").append(values[i].text).append("\n");
   }
   attach_evidence(operation);
 }

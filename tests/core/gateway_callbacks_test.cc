@@ -196,6 +196,22 @@ TEST(FormFields, AreDecodedOnceAndSorted) {
     EXPECT_EQ(form.read(body).error(), Errc::invalid_text) << body;
   for (const char* body : {"a=1&a=1", "a=1&%61=2"})
     EXPECT_EQ(form.read(body).error(), Errc::duplicate_name) << body;
+  ASSERT_TRUE(form.read("gmt_payment=1&gmt_create=2&gmt_paym=3&=4&gmt_payment_x=5&%67mt=%36+7"));
+  std::string all;
+  for (const FormField& field : form.all()) all.append(field.text).append("|");
+  EXPECT_EQ(all, "=4|gmt=6 7|gmt_create=2|gmt_paym=3|gmt_payment=1|gmt_payment_x=5|");
+  EXPECT_EQ(form.value("gmt_payment"), "1");
+  EXPECT_EQ(form.value("gmt_paym"), "3");
+  EXPECT_EQ(form.find("gmt_payme"), nullptr);
+  EXPECT_TRUE(form.splits_alike());
+  for (const char* body : {"a=1%262", "a%26=1", "a%3d=1", "a=1&b%3Dc=1"}) {
+    ASSERT_TRUE(form.read(body));
+    EXPECT_FALSE(form.splits_alike()) << body;
+  }
+  ASSERT_TRUE(form.read("a=b=c&d&b=%3d"));
+  EXPECT_TRUE(form.splits_alike());
+  EXPECT_EQ(form.find("d")->text, "d=");
+  EXPECT_EQ(form.value("a"), "b=c");
   std::string many;
   for (std::size_t i = 0; i <= FormFields::kMaxFields; ++i) many += "f" + std::to_string(i) + "=1&";
   EXPECT_EQ(form.read(many).error(), Errc::too_long);

@@ -131,7 +131,8 @@ TEST(AesGcm, OpensOnlyWhatIsWhole) {
       "6276fc6ece0f4e1768cddf8853bb2d551b");
   const auto open = [&](std::string_view k, std::string_view n, std::string_view d, std::string from,
                         std::string& to) {
-    return open_aes_256_gcm(k, n, d, {reinterpret_cast<const std::uint8_t*>(from.data()), from.size()}, to);
+    return Aes256GcmOpener(secret(std::string(k)))
+        .open(n, d, {reinterpret_cast<const std::uint8_t*>(from.data()), from.size()}, to);
   };
   std::string opened;
   ASSERT_TRUE(open(key, nonce, data, sealed, opened));
@@ -143,6 +144,15 @@ TEST(AesGcm, OpensOnlyWhatIsWhole) {
     EXPECT_EQ(opened, "") << "nothing unverified is handed out";
   }
   EXPECT_FALSE(open(key, nonce, "", sealed, opened));
+  // One key, again and again: what failed before leaves nothing behind.
+  Aes256GcmOpener opener(secret(key));
+  const std::span whole(reinterpret_cast<const std::uint8_t*>(sealed.data()), sealed.size());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(opener.open(nonce, data, whole.first(whole.size() - 1), opened));
+    EXPECT_FALSE(opener.open(nonce, "", whole, opened));
+    ASSERT_TRUE(opener.open(nonce, data, whole, opened));
+    EXPECT_EQ(opened, plain);
+  }
   EXPECT_EQ(open(key.substr(1), nonce, data, sealed, opened).error(), Errc::out_of_range);
   EXPECT_EQ(open(key, nonce.substr(1), data, sealed, opened).error(), Errc::out_of_range);
   EXPECT_EQ(open(key, nonce, data, sealed.substr(0, 15), opened).error(), Errc::out_of_range);

@@ -17,9 +17,12 @@ void fuzz(FuzzBytes bytes) {
   if (const auto id = OrderId::parse(text)) {
     RECHARGE_CHECK(text == (text.size() == 36 ? id->to_text() : id->to_hex()));
   }
-  std::vector<std::uint8_t> decoded(text.size());
-  if (const auto size = decode_base64(text, decoded)) {
+  std::vector<std::uint8_t> decoded(text.size()), public_decoded(text.size());
+  const auto size = decode_base64(text, decoded);
+  RECHARGE_CHECK(decode_public_base64(text, public_decoded) == size);
+  if (size) {
     RECHARGE_CHECK(encode_base64(std::span(decoded).first(*size)) == text);
+    RECHARGE_CHECK(encode_base64(std::span(public_decoded).first(*size)) == text);
   }
   std::string plain;
   if (percent_decode(text, false, plain)) {
