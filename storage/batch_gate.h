@@ -1,9 +1,10 @@
 // Purpose: lets the journal thread close a group when no producer is in the middle of a batch. After each
 // group, every producer that is at work owes the batch in its hands; the next group waits for all that is
-// owed, so that under load fewer flushes carry more records, and without load none waits. Also knows who
+// owed, so that under load fewer flushes carry more records, and without load none waits. A producer that
+// does not get on, without a processor, is waited for until forgive(). Also knows who
 // sleeps, so that whoever has something for a thread wakes it exactly once. Owner: awake, settle and rest of
-// producer i: its thread; close: the journal thread; the rest: any thread. Lifetime: that of the journal.
-// Errors: none. A producer that was never awake owes nothing.
+// producer i: its thread; close and forgive: the journal thread; the rest: any thread. Lifetime: that of the
+// journal. Errors: none. A producer that was never awake owes nothing.
 #pragma once
 
 #include <atomic>
@@ -48,6 +49,13 @@ class BatchGate {
           producer.owes.exchange(false, std::memory_order_seq_cst)) {
         owed_.fetch_sub(1, std::memory_order_seq_cst);
       }
+    }
+  }
+  // The journal waits for nobody any longer: what is owed comes with a later group.
+  void forgive() noexcept {
+    for (auto& producer : producers_) {
+      if (producer.owes.exchange(false, std::memory_order_seq_cst))
+        owed_.fetch_sub(1, std::memory_order_seq_cst);
     }
   }
   bool is_open() const noexcept { return owed_.load(std::memory_order_seq_cst) == 0; }

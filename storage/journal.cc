@@ -5,6 +5,9 @@
 namespace recharge {
 namespace {
 
+// A batch takes less, where its thread has a processor.
+constexpr std::chrono::milliseconds kLongestWaitForBatches{1};
+
 StorageError error_of(boost::system::error_code code, const JournalOptions& options, const char* what) {
   return {code, options.directory, 0, what};
 }
@@ -93,17 +96,13 @@ void Journal::start() {
 
 void Journal::stop() {
   stopping_.store(true, std::memory_order_release);
-  work_.fetch_add(1, std::memory_order_release);
-  work_.notify_all();
+  bell_.ring();
   if (journal_thread_.joinable()) journal_thread_.join();
   preparer_->stop();
   if (preparer_thread_.joinable()) preparer_thread_.join();
 }
 
-void Journal::wake_journal() noexcept {
-  work_.fetch_add(1, std::memory_order_release);
-  work_.notify_one();
-}
+void Journal::wake_journal() noexcept { bell_.ring(); }
 
 void Journal::publish(unsigned producer) noexcept {
   const bool published = committer_->publish(producer);
@@ -129,7 +128,7 @@ StorageResult<std::size_t> Journal::step() {
 void Journal::run_committer() {
   begin_thread("journal", Urgency::prompt);
   for (;;) {
-    const std::uint32_t seen = work_.load(std::memory_order_acquire);
+    const std::uint32_t seen = bell_.count();
     const bool stopping = stopping_.load(std::memory_order_acquire);
     if (stopping || gate_.is_open()) {
       std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -141,7 +140,11 @@ void Journal::run_committer() {
       }
       if (stopping) return;
     }
-    work_.wait(seen, std::memory_order_acquire);
+    const bool shut = !gate_.is_open();
+    if (!bell_.wait(seen,
+                    shut ? std::optional<std::chrono::nanoseconds>(kLongestWaitForBatches) : std::nullopt) &&
+        shut)
+      gate_.forgive();
   }
 }
 

@@ -1,9 +1,10 @@
 // Purpose: makes records durable: producers put them into rings, one journal thread writes everything that
 // was published as one group and flushes it once; while it flushes, the next group collects. There is no
-// timer. Owner: reserve, commit and publish of producer i belong to one thread each; the other members to any
-// thread, unless said otherwise. Lifetime: longer than every producer's use; stop() before destruction is
-// optional. Errors: a full ring or full storage is an empty span. A failed write or flush is final: nothing
-// is acknowledged from then on, on_fatal is called once, and the process must end. Units: bytes, nanoseconds
+// timer, but that nobody's unfinished batch is waited for beyond a millisecond. Owner: reserve, commit and
+// publish of producer i belong to one thread each; the other members to any thread, unless said otherwise.
+// Lifetime: longer than every producer's use; stop() before destruction is optional. Errors: a full ring or
+// full storage is an empty span. A failed write or flush is final: nothing is acknowledged from then on,
+// on_fatal is called once, and the process must end. Units: bytes, nanoseconds
 // (_ns), milliseconds since 1970 (_ms); records are numbered 1, 2, 3... per producer.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include <thread>
 
 #include "storage/batch_gate.h"
+#include "storage/doorbell.h"
 #include "storage/group_committer.h"
 #include "storage/journal_options.h"
 #include "storage/journal_position.h"
@@ -80,7 +82,7 @@ class Journal {
   std::unique_ptr<GroupCommitter> committer_;  // used by the journal thread, or by step()
 
   BatchGate gate_;
-  std::atomic<std::uint32_t> work_{0};  // counts reasons to go on; the journal thread sleeps on it
+  Doorbell bell_;  // the journal thread's
   std::atomic<bool> stopping_{false};
   std::thread journal_thread_;
   std::thread preparer_thread_;

@@ -49,6 +49,19 @@ TEST(BatchGate, WaitsForAProducerThatWasWoken) {
   EXPECT_TRUE(gate.settle(0));
 }
 
+TEST(BatchGate, WaitsForNobodyWhoWasForgiven) {
+  BatchGate gate(2);
+  gate.awake(0);
+  gate.awake(1);
+  gate.close();
+  EXPECT_FALSE(gate.settle(0));
+  gate.forgive();
+  EXPECT_TRUE(gate.is_open());
+  EXPECT_FALSE(gate.settle(1)) << "the journal does not wait";
+  gate.close();
+  EXPECT_FALSE(gate.is_open()) << "of the next group, both owe again";
+}
+
 // Producers sleep and wake at random while the journal closes the gate again and again: it always opens, and
 // exactly one of those that settle hears that it was the last.
 TEST(BatchGate, AlwaysOpensAgain) {

@@ -169,5 +169,19 @@ TEST(JournalThreads, WorksOnRealFiles) {
   std::filesystem::remove_all(options.directory);
 }
 
+TEST(JournalThreads, NobodyWaitsForAProducerThatDoesNotGetOn) {
+  auto disk = empty_disk();
+  auto journal = open_journal(*disk, small_journal(2));
+  journal->start();
+  for (std::uint64_t number = 1; number <= 20; ++number) {
+    journal->gate().awake(1);  // and never settles
+    journal->gate().awake(0);
+    ASSERT_TRUE(push(*journal, 0, record_text(number, 100)));
+    journal->publish(0);
+    ASSERT_TRUE(eventually([&] { return journal->durable(0) == number; })) << number;
+  }
+  journal->stop();
+}
+
 }  // namespace
 }  // namespace recharge
