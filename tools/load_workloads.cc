@@ -1,6 +1,7 @@
 #include "tools/load_workloads.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "tools/callback_body.h"
 #include "tools/made_ids.h"
@@ -53,12 +54,17 @@ bool PlaceWorkload::next(std::uint32_t& token, std::string_view& bytes) {
 }
 
 void PlaceWorkload::on_reply(std::uint32_t token, const ParsedReply& reply) {
-  if (retry_refused_ && (reply.status == 503 || reply.status == 429) && retries_ < kMaxRetries) {
-    ++retries_;
-    refused_.push_back(token);
-    return;
+  if (retry_refused_ && (reply.status == 503 || reply.status == 429)) {
+    const std::uint64_t now = monotonic_ns();
+    if (refused_since_ns_ == 0) refused_since_ns_ = now;
+    if (now - refused_since_ns_ < kPatienceNs) {
+      refused_.push_back(token);
+      std::this_thread::sleep_for(kPause);
+      return;
+    }
   }
   if (!check(reply)) return;
+  refused_since_ns_ = 0;
   const std::string_view id = reply_value(reply.body, "order_id");
   LoadOrder& order = orders_.all()[token];
   if (id.size() == order.id.size()) std::copy(id.begin(), id.end(), order.id.begin());

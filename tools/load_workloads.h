@@ -4,6 +4,7 @@
 //   never touch the same order. Owner: one loop each; the orders and accounts they write to outlive them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -41,7 +42,9 @@ class ExpectingWorkload : public Workload {
 
 class PlaceWorkload final : public ExpectingWorkload {
  public:
-  static constexpr std::uint64_t kMaxRetries = 1'000'000;  // of orders refused by an overloaded server
+  // How long an overloaded server may refuse all orders, and the pause after each refusal.
+  static constexpr std::uint64_t kPatienceNs = 30'000'000'000;
+  static constexpr std::chrono::milliseconds kPause{1};
 
   // gateway: that the orders are bound to; empty: none yet.
   PlaceWorkload(LoadOrders& orders, Share share, const RequestBytes& requests, bool retry_refused,
@@ -55,8 +58,8 @@ class PlaceWorkload final : public ExpectingWorkload {
   std::uint32_t step_;
   const RequestBytes& requests_;
   bool retry_refused_;
-  std::string members_;  // of every body, behind the amount
-  std::uint64_t retries_ = 0;
+  std::string members_;                 // of every body, behind the amount
+  std::uint64_t refused_since_ns_ = 0;  // zero: the last one was placed
   std::deque<std::uint32_t> refused_;
   std::string body_, bytes_;
 };
