@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/json_object.h"
+#include "server/audit.h"
 #include "server/engine.h"
 #include "server/key_rings.h"
 #include "server/metrics.h"
@@ -61,6 +62,7 @@ struct HandlerContext {
   NetAddress client = {};  // the peer, or who stands behind it by the PROXY protocol
   TraceParent trace = {};
   GatewayDesk* gateways = nullptr;  // there where a gateway has calls
+  RefusalLines refusal_lines = {};
 };
 
 enum class Step { reply, submit, later };

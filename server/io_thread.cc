@@ -129,6 +129,7 @@ void IoThread::run() {
     if (!resumed_.empty()) busy = true;
   }
   stopping_ = true;
+  report_refusals();
   boost::system::error_code ignored;
   engine_wake_.close(ignored);
   control_.cancel(ignored);
@@ -348,6 +349,7 @@ void IoThread::sweep() {
 
 void IoThread::report_refusals() {
   next_report_ms_ = now_ms() + 1000;
+  context_.refusal_lines.next_second();
   std::uint64_t refused = 0;
   for (const auto& gate : metrics_.callbacks) {
     refused += gate[static_cast<std::size_t>(CallbackResult::invalid_signature)].get();

@@ -1,6 +1,8 @@
 """Lines of the log: one for every refused signature and every action of an operator; requests with order, outcome and trace."""
 import json
 import signal
+import socket
+import time
 
 from admin import admin_address
 from api import Api, eventually, expect, new_account
@@ -37,6 +39,32 @@ def refused_signatures(folder, broken=None):
         assert len(lines(daemon, event="signature_refused")) == 51
         text = daemon.log_file.read_text()
         assert VECTOR_SECRET not in text and "0" * 64 not in text and order_id not in text
+
+
+def test_a_flood_of_forged_callbacks_is_counted(start_server):
+    daemon = start_server(JSON + 'level = "error"\n')
+    api = Api(daemon.address)
+    body = json.dumps({"order_id": api.place(), "signature": "0" * 64}).encode()
+    request = b"POST /api/payment_callback HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    begun = time.monotonic()
+    with socket.create_connection(daemon.address, timeout=60) as client, client.makefile("rb") as replies:
+        for _ in range(250):
+            client.sendall(request * 16)
+            for _ in range(16):
+                assert b" 403 " in replies.readline()
+                size = 0
+                while (line := replies.readline()) != b"\r\n":
+                    if line.lower().startswith(b"content-length:"):
+                        size = int(line.split(b":")[1])
+                replies.read(size)
+
+    def told():
+        single = lines(daemon, event="signature_refused", gateway="native")
+        more = lines(daemon, event="signatures_refused", gateway="native")
+        return len(single), sum(int(line["count"]) for line in more)
+
+    eventually(lambda: sum(told()) == 4000)
+    assert told()[0] <= 100 * (time.monotonic() - begun + 2)
 
 
 def test_every_refused_signature_has_its_line(tmp_path):
