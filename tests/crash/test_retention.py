@@ -41,7 +41,7 @@ def run(folder, rng, kills, config=RETENTION, **broken):
     payments, most = [], 0
     with serving(folder, config, **broken) as daemon:
         for block in range(kills):
-            load = Load(daemon.address, rng, block, evidence_bytes=EVIDENCE_BYTES)
+            load = Load(daemon.address, rng, block, refusals=["overloaded"], evidence_bytes=EVIDENCE_BYTES)
             turn_over(daemon, load)
             time.sleep(rng.uniform(0, 0.8))  # the sealing lies about here
             daemon.kill()
@@ -50,7 +50,7 @@ def run(folder, rng, kills, config=RETENTION, **broken):
             daemon.start()
             most = max(most, len(numbers(daemon)))
             wait_until_short(daemon)
-        load = Load(daemon.address, rng, kills, evidence_bytes=EVIDENCE_BYTES)
+        load = Load(daemon.address, rng, kills, refusals=["overloaded"], evidence_bytes=EVIDENCE_BYTES)
         turn_over(daemon, load)
         payments += load.join()
         wait_until_short(daemon)
