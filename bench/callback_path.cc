@@ -122,7 +122,6 @@ void CallbackPath::command(std::size_t i) {
   report.currency = Currency{156};
   report.exception_id = ExceptionId::make(kAt.now, kAt.shard, spread(i));
   report.evidence = parser_.request().body;
-  report.evidence_digest = digest_of(report.evidence);
 }
 
 void CallbackPath::decide() {

@@ -119,7 +119,6 @@ class Callbacks {
     command.currency = Currency{156};
     command.key_id = text<KeyId>("key-1");
     command.evidence = kEvidence;
-    command.evidence_digest = digest_of(kEvidence);
     return command;
   }
 

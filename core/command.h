@@ -88,8 +88,7 @@ struct ReportPayment {
   std::uint32_t merchant = 0;
   SignatureScheme scheme = SignatureScheme::fields;
   KeyId key_id;
-  Digest evidence_digest{};
-  std::string_view evidence;          // the body as received
+  std::string_view evidence;          // the body as received; its digest is taken where it is kept
   std::string_view evidence_headers;  // webhook-id, webhook-timestamp, webhook-signature; one a line
 };
 

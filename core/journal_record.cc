@@ -88,7 +88,6 @@ void fields(A& archive, T& command) noexcept {
   field(archive, command.key_id);
   field(archive, command.evidence);
   field(archive, command.evidence_headers);
-  if constexpr (A::kReads) command.evidence_digest = digest_of(command.evidence);
 }
 
 // Since later versions than the first.
@@ -287,7 +286,7 @@ void fact_fields(A& archive, T& fact, const Known& known) noexcept {
     fact.whole = known.version != kFirstRecordVersion;
     if ((fact.fields & kEvidenceFields) == 0) return;
     if (known.payment == nullptr) return archive.fail();
-    fact.evidence = known.payment->evidence_digest;
+    fact.evidence = digest_of(known.payment->evidence);
     fact.evidence_key = known.payment->key_id;
     fact.evidence_at = known.now;
     fact.evidence_scheme = known.payment->scheme;

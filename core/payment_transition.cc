@@ -35,7 +35,7 @@ void Decider::bind_gateway(OrderChanged& change, const GatewayName& gateway) noe
 
 void Decider::take_evidence(OrderChanged& change, const ReportPayment& command) noexcept {
   change.fields |= kEvidenceFields;
-  change.evidence = command.evidence_digest;
+  change.evidence = digest_of(command.evidence);
   change.evidence_key = command.key_id;
   change.evidence_at = now();
   change.evidence_scheme = command.scheme;
@@ -241,7 +241,7 @@ void Decider::keep(const ReportPayment& command, ExceptionKind kind, OutcomeCode
   exception.amount = command.amount;
   exception.paid_at = command.paid_at.value_or(Time{});
   exception.sent_at = command.sent_at.value_or(Time{});
-  exception.evidence = command.evidence_digest;
+  exception.evidence = digest_of(command.evidence);
   exception.evidence_key = command.key_id;
   exception.evidence_scheme = command.scheme;
   exception.currency = command.currency;

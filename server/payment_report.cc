@@ -1,7 +1,5 @@
 #include "server/payment_report.h"
 
-#include "core/digest.h"
-
 namespace recharge {
 namespace {
 
@@ -30,7 +28,6 @@ void attach_evidence(Operation& operation) {
   auto& report = std::get<ReportPayment>(operation.command);
   report.evidence = operation.evidence;
   report.evidence_headers = operation.evidence_headers;
-  report.evidence_digest = digest_of(operation.evidence);
 }
 
 }  // namespace recharge

@@ -22,7 +22,7 @@ void assign_checked(Text& text, std::string_view value) {
 ReportPayment& begin_report(std::string_view reference, std::string_view transaction_id,
                             std::string_view key_id, HandlerContext& context, Operation& operation);
 
-// The report's evidence and its digest: what stands in operation.evidence and operation.evidence_headers.
+// The report's evidence: what stands in operation.evidence and operation.evidence_headers.
 void attach_evidence(Operation& operation);
 
 }  // namespace recharge

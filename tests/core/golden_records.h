@@ -165,7 +165,6 @@ class GoldenRecords {
     command.currency = kCny;
     command.key_id = text<KeyId>("key-1");
     command.evidence = kBody;
-    command.evidence_digest = digest_of(kBody);
     return command;
   }
   JournalRecord report_payment_credited() const {
@@ -176,7 +175,7 @@ class GoldenRecords {
     fact.transaction_id = transaction_;
     fact.paid_at = *command.paid_at;
     fact.recharged_at = kNow;
-    fact.evidence = command.evidence_digest;
+    fact.evidence = digest_of(command.evidence);
     fact.evidence_key = command.key_id;
     fact.evidence_at = kNow;
     return record(command,
@@ -202,7 +201,7 @@ class GoldenRecords {
     opened.exception.gateway = native_;
     opened.exception.transaction_id = transaction_;
     opened.exception.amount = command.amount;
-    opened.exception.evidence = command.evidence_digest;
+    opened.exception.evidence = digest_of(command.evidence);
     opened.exception.evidence_key = command.key_id;
     opened.exception.evidence_scheme = command.scheme;
     opened.exception.currency = kCny;
@@ -326,7 +325,7 @@ class GoldenRecords {
     auto fact = held(OrderEvent::payment_held, OrderStatus::pending, OrderStatus::paid);
     fact.fields = kTransactionField | kPaidAtField | kEvidenceFields;
     fact.paid_at = kNow;
-    fact.evidence = command.evidence_digest;
+    fact.evidence = digest_of(command.evidence);
     fact.evidence_key = command.key_id;
     fact.evidence_at = kNow;
     return record(command, {posted(TransferKind::payment_held, house(LedgerAccountKind::clearing),

@@ -120,7 +120,6 @@ class RandomHistory {
     command.exception_id = driver_.fresh_exception_id();
     command.currency = kCny;
     command.evidence = kEvidence;
-    command.evidence_digest = digest_of(kEvidence);
     return command;
   }
 

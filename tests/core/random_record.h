@@ -146,7 +146,6 @@ class RandomRecord {
     command.exception_id = {};
     command.evidence = *made_.evidence;
     command.evidence_headers = *made_.headers;
-    command.evidence_digest = digest_of(command.evidence);
   }
   void settle(ResolveException& command) { command.action = up_to(ExceptionAction::dismiss); }
 
@@ -203,7 +202,7 @@ class RandomRecord {
     kept.exceptions = fact.exceptions;
     kept.fulfilment = fact.fulfilment;
     if (kept.fields & kEvidenceFields) {
-      kept.evidence = payment()->evidence_digest;
+      kept.evidence = digest_of(payment()->evidence);
       kept.evidence_key = payment()->key_id;
       kept.evidence_at = now;
       kept.evidence_scheme = payment()->scheme;

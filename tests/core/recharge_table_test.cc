@@ -382,7 +382,6 @@ class RandomSaga {
     command.exception_id = driver_.fresh_exception_id();
     command.currency = kCny;
     command.key_id = text<KeyId>("key-1");
-    command.evidence_digest = digest_of(command.evidence);
     return command;
   }
 

@@ -70,7 +70,6 @@ class Scenario : public RuleDriver {
     command.currency = kCny;
     command.key_id = text<KeyId>("key-1");
     command.evidence = callback.evidence;
-    command.evidence_digest = digest_of(callback.evidence);
     return command;
   }
   OutcomeCode callback(const Callback& values = {}) { return execute(report(values)); }

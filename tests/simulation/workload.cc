@@ -235,7 +235,6 @@ ReportPayment Workload::report(const NativeCallback& callback, Callback sent) {
 void Workload::complete(ReportPayment& report) {
   report.policies = policies_;
   report.fulfilment = fulfilment_;
-  report.evidence_digest = digest_of(report.evidence);
   exceptions_.push_back(report.exception_id);
 }
 

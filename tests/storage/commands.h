@@ -51,7 +51,6 @@ class Commands {
     command.currency = kCny;
     command.key_id = text<KeyId>("key-1");
     command.evidence = kEvidence;
-    command.evidence_digest = digest_of(kEvidence);
     return command;
   }
   // For an order that never was: kept as an exception of this account's shard.
