@@ -15,7 +15,7 @@ struct HeaderValue {
 
 // lines: "Name: value", each ended by CRLF or LF. The name is compared without regard to case.
 HeaderValue find_header(std::string_view lines, std::string_view name) noexcept;
-// The same for several in one pass, into as many values, or more.
+// The same for several in one pass. values: fresh, as many as names, or more.
 void find_headers(std::string_view lines, std::span<const std::string_view> names,
                   std::span<HeaderValue> values) noexcept;
 

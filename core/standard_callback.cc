@@ -11,6 +11,7 @@ namespace {
 using Kind = GatewayEvent::Kind;
 
 constexpr std::array<std::string_view, 3> kHeaders = {"webhook-id", "webhook-timestamp", "webhook-signature"};
+static_assert(kHeaders.size() <= kMaxEvidenceHeaders);
 
 }  // namespace
 

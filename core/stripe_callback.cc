@@ -12,6 +12,7 @@ namespace {
 using Kind = GatewayEvent::Kind;
 
 constexpr std::array<std::string_view, 1> kHeaders = {"Stripe-Signature"};
+static_assert(kHeaders.size() <= kMaxEvidenceHeaders);
 
 // t=SECONDS,v1=HEX,…
 struct SignatureHeader {

@@ -8,6 +8,8 @@ namespace {
 
 using Kind = GatewayEvent::Kind;
 
+static_assert(WechatVerifier::kHeaders.size() <= kMaxEvidenceHeaders);
+
 }  // namespace
 
 WechatCallbacks::WechatCallbacks(const WechatAccount& account)
