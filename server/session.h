@@ -122,6 +122,7 @@ class Session final : private WebSocketOwner {
   bool is_new() const noexcept;
   void begin_linger() noexcept;
   void throw_away() noexcept;
+  void prepare_stream();
   void begin_listening(Exchange& exchange);
   Subscription& add_subscription(const std::string& topic);
   void stop_listening() noexcept;
@@ -132,6 +133,7 @@ class Session final : private WebSocketOwner {
   void write_event(const Subscription& one, const LiveEvent& event);
   void write_queue() noexcept;
   void end_stream(StreamEnd end) noexcept;
+  void end_stream_if_due() noexcept;
   void check_stream(std::int64_t now_ms) noexcept;
   void receive_from_listener() noexcept;
   // Of a WebSocket.

@@ -224,6 +224,7 @@ void Session::flush() noexcept {
   const bool was_full = is_full();
   do {
     render_ready();
+    end_stream_if_due();
     write_queue();
   } while (send() && count_ > 0 && slots_[first_]->ready);
   note_progress();

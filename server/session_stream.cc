@@ -54,9 +54,14 @@ void append_event(std::string& out, std::string_view name, std::string_view id, 
   out.append("event: ").append(name).append("\ndata: ").append(json).append("\n\n");
 }
 
+void Session::prepare_stream() {
+  stream_ = std::make_unique<Stream>();
+  if (draining_) stream_->end_due = StreamEnd::draining;
+}
+
 // Before the request's command is submitted: nothing that is durable from then on is missed.
 void Session::begin_listening(Exchange& exchange) {
-  stream_ = std::make_unique<Stream>();
+  prepare_stream();
   add_subscription(exchange.operation.watch_topic);
   const AccessClaims* claims = thread_.access().claims();
   if (claims != nullptr) stream_->expires_s = claims->expires_at_s + kTokenLeewayS;
@@ -96,7 +101,6 @@ void Session::open_stream(const Exchange& exchange, Reply& reply) {
     return stop_listening();
   }
   turn_into_stream();
-  stream_->ending = draining_;
   Subscription& one = stream_->subscriptions.front();
   if (open_subscription(one, exchange.operation.watch_after, snapshot)) {
     reply.body = ":\n\n";
@@ -136,7 +140,7 @@ void Session::tell_missed(const std::string& topic, bool complete, const LiveEve
 }
 
 void Session::tell(const std::string& topic, const std::shared_ptr<const LiveEvent>& event) {
-  if (!stream_ || stream_->ending || broken_) return;
+  if (!stream_ || stream_->ending || stream_->end_due || broken_) return;
   Subscription* one = stream_->find(topic);
   if (one == nullptr || event->id <= one->after) return;
   if (one->queue.size() == kMaxStreamQueue || out_.size() - sent_ > kMaxStreamBytes) {
@@ -161,17 +165,26 @@ void Session::write_queue() noexcept {
   }
 }
 
+// After the head.
+void Session::end_stream_if_due() noexcept {
+  if (stream_ && stream_->open && stream_->end_due) end_stream(*stream_->end_due);
+}
+
 // The reason comes behind what is unsent; who does not read it either is dropped at the deadline for writing.
 void Session::end_stream(StreamEnd end) noexcept {
   if (!stream_ || stream_->ending) return;
+  if (!stream_->open) {
+    stream_->end_due = end;
+    return;
+  }
   if (end != StreamEnd::too_slow) write_queue();
   const EndForm form = form_of(end);
-  if (stream_->open && !broken_) {
-    if (stream_->web) {
-      stream_->web->socket->close(form.code, form.reason);
-    } else if (count_ == 0) {
-      append_event(out_, "end", {}, std::string(R"({"reason":")").append(form.reason).append(R"("})"));
-    }
+  if (broken_) {
+    // nobody hears it
+  } else if (stream_->web) {
+    stream_->web->socket->close(form.code, form.reason);
+  } else {
+    append_event(out_, "end", {}, std::string(R"({"reason":")").append(form.reason).append(R"("})"));
   }
   stream_->ending = true;
   thread_.mark(*this);

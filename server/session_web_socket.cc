@@ -48,7 +48,7 @@ void Session::accept_web_socket(Exchange& exchange, const Request& request, Repl
   web->first = read_watch_query(request.query, reply);
   if (!reply.error.empty()) return;
   web->client = client_address(client_, thread_.context().trusted_proxies, request.forwarded_for());
-  stream_ = std::make_unique<Stream>();
+  prepare_stream();
   if (const AccessClaims* claims = thread_.access().claims()) {
     web->claims = *claims;
     stream_->expires_s = claims->expires_at_s + kTokenLeewayS;
@@ -63,7 +63,7 @@ void Session::open_web_socket() noexcept {
   turn_into_stream();
   WebSocketState& web = *stream_->web;
   web.received_ms = web.without_subscription_ms = thread_.now_ms();
-  if (draining_) return end_stream(StreamEnd::draining);
+  end_stream_if_due();
   if (!web.first) web.socket->next();
 }
 

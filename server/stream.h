@@ -59,6 +59,7 @@ struct Stream {
   std::unique_ptr<WebSocketState> web;  // null: server-sent events of the one subscription
   bool open = false;                    // the head was written
   bool ending = false;                  // no more is told
+  std::optional<StreamEnd> end_due;     // it is to end, once the head was written
   std::int64_t expires_s = 0;           // of the token; 0: never
   std::int64_t written_ms = 0;          // of a WebSocket: the last ping
 

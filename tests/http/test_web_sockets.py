@@ -1,5 +1,8 @@
 """Live updates over WebSockets."""
+import itertools
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
@@ -235,6 +238,41 @@ def test_a_stop_closes_with_a_reason(start_server):
     server.stop()
     assert web.ends() == (1001, "draining") and idle.ends() == (1001, "draining")
     server.start()
+
+
+def test_a_stop_among_handshakes_closes_with_a_reason(start_server):
+    """At whatever moment the stop comes: who became a listener is told, whether by WebSocket or by stream."""
+    listened = 0
+    for turn in range(20):
+        server = start_server()
+        order = Api(server.address).place()
+        stopped = Event()
+
+        def come():
+            """As many as there is an answer for."""
+            listeners = []
+            while not stopped.is_set():
+                try:
+                    idle = WebSocket(server.address)
+                    listeners += [idle] if idle.status == 101 else []
+                    stream = Stream(server.address, f"/api/orders/{order}/events")
+                    listeners += [stream] if stream.status == 200 else []
+                except (OSError, EOFError):
+                    break
+            return listeners
+
+        with ThreadPoolExecutor(8) as pool:
+            coming = [pool.submit(come) for _ in range(8)]
+            time.sleep(0.05 + turn * 0.001)
+            server.stop()
+            stopped.set()
+            for one in itertools.chain(*(each.result() for each in coming)):
+                listened += 1
+                if isinstance(one, WebSocket):
+                    assert one.ends() == (1001, "draining")
+                else:
+                    assert list(iter(one.next, ("end", None, {"reason": "draining"})))
+    assert listened > 100
 
 
 def test_over_tls(tmp_path, start_server):
