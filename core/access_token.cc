@@ -93,7 +93,7 @@ boost::system::error_code TokenVerifier::refuse(Errc error, std::string_view fau
 Result<const TokenKey*> TokenVerifier::read_header(std::string_view encoded) {
   const auto text = decode_base64url(encoded);
   if (!text) return refuse(Errc::invalid_text, "The token is malformed");
-  const auto header = json_.read_copy(*text, Nested::skip);
+  const auto header = json_.read_copy(*text, Nested::allow);
   if (!header) return refuse(Errc::invalid_text, "The token is malformed");
   for (const std::string_view name : kForbidden) {
     if (header->find(name) != nullptr) return refuse(Errc::invalid_text, "The token's header is not allowed");
@@ -114,7 +114,7 @@ Result<const TokenKey*> TokenVerifier::read_header(std::string_view encoded) {
 Result<AccessClaims> TokenVerifier::read_claims(std::string_view encoded, std::int64_t now_s) {
   const auto text = decode_base64url(encoded);
   if (!text) return refuse(Errc::invalid_text, "The token is malformed");
-  const auto object = json_.read_copy(*text, Nested::skip);
+  const auto object = json_.read_copy(*text, Nested::allow);
   if (!object) return refuse(Errc::invalid_text, "The token is malformed");
   AccessClaims claims;
   const JsonMember* expires = object->find("exp");

@@ -147,7 +147,7 @@ std::optional<JsonObject> AlipayCalls::open(const GatewayReply& reply, std::stri
   set(answer, Kind::unknown, "status " + std::to_string(reply.status));
   if (reply.status != 200) return std::nullopt;
   set(answer, Kind::unknown, "malformed");
-  const auto outer = outer_.read_copy(reply.body, Nested::skip);
+  const auto outer = outer_.read_copy(reply.body, Nested::allow);
   if (!outer) return std::nullopt;
   std::string name(method);
   std::replace(name.begin(), name.end(), '.', '_');
@@ -163,7 +163,7 @@ std::optional<JsonObject> AlipayCalls::open(const GatewayReply& reply, std::stri
   });
   if (!good) return std::nullopt;
   set(answer, Kind::unknown, "malformed");
-  const auto inner = inner_.read_copy(node->text, Nested::skip);
+  const auto inner = outer->object(node->name);
   if (!inner) return std::nullopt;
   const std::string_view code = read_text(*inner, "code");
   const std::string_view sub_code = read_text(*inner, "sub_code");

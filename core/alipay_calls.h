@@ -54,7 +54,6 @@ class AlipayCalls {
   AlipayCaller caller_;
   std::vector<RsaVerifier> verifiers_;
   JsonReader outer_;
-  JsonReader inner_;
 };
 
 }  // namespace recharge

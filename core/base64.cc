@@ -8,16 +8,19 @@ namespace recharge {
 
 namespace {
 
-constexpr std::uint8_t kNoSixBits = 0x80;
+constexpr std::uint32_t kNoSixBits = 0x80000000;
 
-// What each character of the standard alphabet stands for.
+// What each character of the standard alphabet stands for in each place of four, so that they are only added.
 constexpr auto kSixBits = [] {
   constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::array<std::uint8_t, 256> table;
-  table.fill(kNoSixBits);
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i)
-    table[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
-  return table;
+  std::array<std::array<std::uint32_t, 256>, 4> tables;
+  for (std::size_t place = 0; place < tables.size(); ++place) {
+    tables[place].fill(kNoSixBits);
+    for (std::size_t i = 0; i < kAlphabet.size(); ++i)
+      tables[place][static_cast<unsigned char>(kAlphabet[i])] =
+          static_cast<std::uint32_t>(i << (18 - 6 * place));
+  }
+  return tables;
 }();
 
 Result<std::size_t> decode(std::string_view text, std::span<std::uint8_t> bytes, int variant) noexcept {
@@ -54,26 +57,26 @@ Result<std::size_t> decode_public_base64(std::string_view text, std::span<std::u
   const std::size_t size = text.size() / 4 * 3 - padding;
   if (size > bytes.size()) return Errc::invalid_text;
   std::uint8_t* to = bytes.data();
-  unsigned all = 0;
+  std::uint32_t all = 0;
   const char* from = text.data();
-  const auto six_bits = [&](std::size_t i) noexcept {
-    const std::uint32_t six = kSixBits[static_cast<unsigned char>(from[i])];
-    all |= six;
-    return six;
+  const auto six_bits = [&](std::size_t place) noexcept {
+    return kSixBits[place][static_cast<unsigned char>(from[place])];
   };
   for (std::size_t whole = size / 3; whole != 0; --whole, from += 4) {
-    const std::uint32_t bits = six_bits(0) << 18 | six_bits(1) << 12 | six_bits(2) << 6 | six_bits(3);
+    const std::uint32_t bits = six_bits(0) | six_bits(1) | six_bits(2) | six_bits(3);
+    all |= bits;
     *to++ = static_cast<std::uint8_t>(bits >> 16);
     *to++ = static_cast<std::uint8_t>(bits >> 8);
     *to++ = static_cast<std::uint8_t>(bits);
   }
   if (padding != 0) {
-    const std::uint32_t bits = six_bits(0) << 18 | six_bits(1) << 12 | (padding == 1 ? six_bits(2) << 6 : 0);
+    const std::uint32_t bits = six_bits(0) | six_bits(1) | (padding == 1 ? six_bits(2) : 0);
+    all |= bits;
     if ((bits & ((1U << 8 * padding) - 1)) != 0) return Errc::invalid_text;  // stray bits
     *to++ = static_cast<std::uint8_t>(bits >> 16);
     if (padding == 1) *to++ = static_cast<std::uint8_t>(bits >> 8);
   }
-  if (all >= kNoSixBits) return Errc::invalid_text;
+  if ((all & kNoSixBits) != 0) return Errc::invalid_text;
   return size;
 }
 

@@ -8,7 +8,8 @@ namespace {
 constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool is_name(std::string_view text, std::string_view name) noexcept {
-  return std::equal(text.begin(), text.end(), name.begin(), name.end(),
+  return text == name ||  // as most write it
+         std::equal(text.begin(), text.end(), name.begin(), name.end(),
                     [](char a, char b) { return lower(a) == lower(b); });
 }
 

@@ -70,12 +70,19 @@ const JsonMember* JsonObject::find(std::string_view name) const noexcept {
   return nullptr;
 }
 
+std::optional<JsonObject> JsonObject::object(std::string_view name) const noexcept {
+  const JsonMember* member = find(name);
+  if (member == nullptr || member->type != JsonType::nested || !member->text.starts_with('{')) return {};
+  return JsonObject(inner_.subspan(member->first, member->count), inner_);
+}
+
 class JsonReader::Impl {
  public:
   Result<JsonObject> read(std::string_view body, Nested nested) {
     count_ = 0;
     error_member_ = {};
-    names_.clear();
+    open_.clear();
+    inner_.clear();
     if (!prepare(body)) return Errc::invalid_text;
 
     ondemand::document document;
@@ -90,7 +97,7 @@ class JsonReader::Impl {
     error_member_ = {};
     // Nothing may follow: every token of the body was used.
     if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) return Errc::invalid_text;
-    return JsonObject({members_.data(), count_});
+    return JsonObject({members_.data(), count_}, inner_);
   }
 
   Result<JsonObject> read_copy(std::string_view body, Nested nested) {
@@ -167,7 +174,7 @@ class JsonReader::Impl {
         if (nested == Nested::refuse) return Errc::nested_value;
         if (depth == kMaxDepth) return Errc::too_long;
         const Errc error =
-            token.front() == '{' ? skip_object(value, depth + 1) : skip_array(value, depth + 1);
+            token.front() == '{' ? read_object(value, depth + 1, member) : skip_array(value, depth + 1);
         if (error != kNoError) return error;
         member.type = JsonType::nested;
         member.text = {token.data(), nested_end_};
@@ -189,39 +196,45 @@ class JsonReader::Impl {
     }
   }
 
-  Errc skip_object(ondemand::value& value, unsigned depth) {
+  Errc read_object(ondemand::value& value, unsigned depth, JsonMember& member) {
     ondemand::object object;
     if (value.get_object().get(object) != simdjson::SUCCESS) return Errc::invalid_text;
-    const std::size_t first_name = names_.size();
+    const std::size_t first_open = open_.size();
     for (auto field : object) {
-      JsonMember ignored;
-      ondemand::value inner;
-      Errc error = read_name(field, ignored.name, inner);
+      JsonMember inner;
+      ondemand::value inner_value;
+      Errc error = read_name(field, inner.name, inner_value);
       if (error != kNoError) return error;
-      names_.push_back(ignored.name);
-      error = read_value(inner, depth, Nested::skip, ignored);
+      error = read_value(inner_value, depth, Nested::allow, inner);
       if (error != kNoError) return error;
+      open_.push_back(inner);
     }
-    const auto first = names_.begin() + static_cast<std::ptrdiff_t>(first_name);
-    std::sort(first, names_.end());
-    const auto twice = std::adjacent_find(first, names_.end());
-    if (twice != names_.end()) {
-      error_member_ = *twice;
+    const auto first = open_.begin() + static_cast<std::ptrdiff_t>(first_open);
+    std::sort(first, open_.end(), [](const JsonMember& a, const JsonMember& b) { return a.name < b.name; });
+    const auto twice = std::adjacent_find(
+        first, open_.end(), [](const JsonMember& a, const JsonMember& b) { return a.name == b.name; });
+    if (twice != open_.end()) {
+      error_member_ = twice->name;
       return Errc::duplicate_name;
     }
-    names_.resize(first_name);
+    member.first = static_cast<std::uint32_t>(inner_.size());
+    member.count = static_cast<std::uint32_t>(open_.end() - first);
+    inner_.insert(inner_.end(), first, open_.end());
+    open_.erase(first, open_.end());
     return find_nested_end(value);
   }
 
   Errc skip_array(ondemand::value& value, unsigned depth) {
     ondemand::array array;
     if (value.get_array().get(array) != simdjson::SUCCESS) return Errc::invalid_text;
+    const std::size_t kept = inner_.size();
     for (auto element : array) {
       JsonMember ignored;
       ondemand::value inner;
       if (element.get(inner) != simdjson::SUCCESS) return Errc::invalid_text;
-      const Errc error = read_value(inner, depth, Nested::skip, ignored);
+      const Errc error = read_value(inner, depth, Nested::allow, ignored);
       if (error != kNoError) return error;
+      inner_.resize(kept);  // nobody can ask for it
     }
     return find_nested_end(value);
   }
@@ -257,7 +270,8 @@ class JsonReader::Impl {
   const char* nested_end_ = nullptr;
   std::array<JsonMember, kMaxMembers> members_;
   std::size_t count_ = 0;
-  std::vector<std::string_view> names_;  // of the nested objects that are open, innermost last
+  std::vector<JsonMember> open_;   // of the nested objects that are being read, innermost last
+  std::vector<JsonMember> inner_;  // of those that were read, each object's side by side
   std::string copy_;
   std::string_view error_member_;
 };

@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "core/error.h"
 
@@ -21,27 +23,33 @@ struct JsonMember {
   std::string_view name;  // unescaped
   std::string_view text;  // string: unescaped; number and nested: exactly as sent; else empty
   JsonType type = JsonType::null;
+  std::uint32_t first = 0;  // of an object: where its own members are, for JsonObject
+  std::uint32_t count = 0;
 };
 
 // Lifetime: a view of its reader and of the body, valid until the reader reads again or the body goes.
 class JsonObject {
  public:
   JsonObject() noexcept = default;
-  explicit JsonObject(std::span<const JsonMember> members) noexcept : members_(members) {}
+  explicit JsonObject(std::span<const JsonMember> members, std::span<const JsonMember> inner = {}) noexcept
+      : members_(members), inner_(inner) {}
 
   const JsonMember* begin() const noexcept { return members_.data(); }
   const JsonMember* end() const noexcept { return members_.data() + members_.size(); }
   std::size_t size() const noexcept { return members_.size(); }
   const JsonMember* find(std::string_view name) const noexcept;  // null where there is none
+  // The object that is the value of that member, unless it lies in an array; none where there is no such.
+  std::optional<JsonObject> object(std::string_view name) const noexcept;
 
  private:
   std::span<const JsonMember> members_;
+  std::span<const JsonMember> inner_;  // those of all objects within
 };
 
 constexpr std::size_t kJsonPadding = 64;  // readable bytes that have to follow a body
 
 // What becomes of a member whose value is an object or an array.
-enum class Nested { refuse, skip };
+enum class Nested { refuse, allow };
 
 // Owner: one thread, which uses it again for every body; once warm it allocates nothing.
 // Errors: invalid_text, duplicate_name, nested_value, too_long (members or depth).

@@ -84,7 +84,7 @@ std::optional<TokenAlgorithm> algorithm_of_kind(std::string_view kind, std::stri
 class JwkReader {
  public:
   Result<std::vector<TokenKey>> read(std::string_view json) {
-    const auto set = outer_.read_copy(json, Nested::skip);
+    const auto set = outer_.read_copy(json, Nested::allow);
     if (!set) return set.error();
     const JsonMember* keys = set->find("keys");
     simdjson::dom::array elements;
@@ -95,7 +95,7 @@ class JwkReader {
     std::vector<TokenKey> found;
     for (const simdjson::dom::element element : elements) {
       const std::string text = simdjson::minify(element);
-      const auto object = inner_.read_copy(text, Nested::skip);
+      const auto object = inner_.read_copy(text, Nested::allow);
       if (!object) return object.error();
       if (const auto added = add(*object, found); !added) return added.error();
     }

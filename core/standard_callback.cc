@@ -39,15 +39,13 @@ GatewayResult StandardCallbacks::read(const GatewayMessage& message, Time now) {
 }
 
 GatewayResult StandardCallbacks::read_body(std::string_view body, GatewayEvent event) {
-  const auto message = message_.read_copy(body, Nested::skip);
+  const auto message = message_.read_copy(body, Nested::allow);
   if (!message) return GatewayRefusal::malformed;
   const std::string_view type = read_text(*message, "type");
   if (type.empty()) return GatewayRefusal::malformed;
   const bool success = type == "payment.succeeded";
   if (!success && type != "payment.failed") return event;
-  const JsonMember* nested = message->find("data");
-  if (nested == nullptr || nested->type != JsonType::nested) return GatewayRefusal::malformed;
-  const auto data = data_.read_copy(nested->text, Nested::skip);
+  const auto data = message->object("data");
   if (!data) return GatewayRefusal::malformed;
   event.order_id = read_text(*data, "order_id");
   if (const JsonMember* id = data->find("transaction_id"); id != nullptr && id->type != JsonType::null)

@@ -28,7 +28,6 @@ class StandardCallbacks final : public GatewayAdapter {
   Currency currency_;
   SignatureVerifier verifier_;
   JsonReader message_;
-  JsonReader data_;
 };
 
 }  // namespace recharge

@@ -12,7 +12,7 @@ class StripeBill final : public BillReader {
   explicit StripeBill(Currency currency) : currency_(currency) {}
 
   BillResult<std::optional<BillRow>> read(std::string_view text) override {
-    const auto object = transaction_.read_copy(text, Nested::skip);
+    const auto object = transaction_.read_copy(text, Nested::allow);
     if (!object) return bill_error("not a JSON object");
     if (read_text(*object, "object") != "balance_transaction")
       return bill_error("not a balance transaction", read_text(*object, "object"));
@@ -52,17 +52,12 @@ class StripeBill final : public BillReader {
   }
 
   BillResult<void> read_source(const JsonObject& object, BillRow& row) {
-    const JsonMember* member = object.find("source");
-    if (member == nullptr || member->type != JsonType::nested)
-      return bill_error("the source is not expanded: ask for the list with expand[]=data.source");
-    const auto source = source_.read_copy(member->text, Nested::skip);
-    if (!source) return bill_error("no source");
+    const auto source = object.object("source");
+    if (!source) return bill_error("the source is not expanded: ask for the list with expand[]=data.source");
     if (auto done = set_transaction(row, read_text(*source, "payment_intent")); !done) return done.error();
-    const JsonMember* metadata = source->find("metadata");
-    if (metadata == nullptr || metadata->type != JsonType::nested) return bill_error("no metadata");
-    const std::string_view id = read_text(*source, "id");
-    const auto named = metadata_.read_copy(metadata->text, Nested::skip);
+    const auto named = source->object("metadata");
     if (!named) return bill_error("no metadata");
+    const std::string_view id = read_text(*source, "id");
     if (row.kind == BillRow::Kind::payment) return set_order(row, read_text(*named, "order_id"));
     const std::string_view number = read_text(*named, "refund");  // ours; else Stripe's own id
     return set_refund(row, number.empty() ? id : number);
@@ -70,8 +65,6 @@ class StripeBill final : public BillReader {
 
   Currency currency_;
   JsonReader transaction_;
-  JsonReader source_;
-  JsonReader metadata_;
   bool recognised_ = false;
 };
 

@@ -43,10 +43,17 @@ struct SignatureHeader {
   }
 };
 
-const JsonMember* find_object(const JsonObject& object, std::string_view name) noexcept {
-  const JsonMember* member = object.find(name);
-  const bool found = member != nullptr && member->type == JsonType::nested && member->text.starts_with('{');
-  return found ? member : nullptr;
+// What the event is about.
+std::optional<JsonObject> object_of(const JsonObject& event) noexcept {
+  const auto data = event.object("data");
+  return data ? data->object("object") : std::nullopt;
+}
+
+// None without metadata; empty where they have none.
+std::optional<std::string_view> order_id_of(const JsonObject& object) noexcept {
+  const auto metadata = object.object("metadata");
+  if (!metadata) return std::nullopt;
+  return read_text(*metadata, "order_id");
 }
 
 }  // namespace
@@ -83,7 +90,7 @@ GatewayResult StripeCallbacks::verify(const GatewayMessage& message, Time now) {
 }
 
 GatewayResult StripeCallbacks::read_event(std::string_view body, GatewayEvent event) {
-  const auto message = event_.read_copy(body, Nested::skip);
+  const auto message = event_.read_copy(body, Nested::allow);
   if (!message || read_text(*message, "object") != "event") return GatewayRefusal::malformed;
   const JsonMember* livemode = message->find("livemode");
   const JsonType mode = livemode_ ? JsonType::boolean_true : JsonType::boolean_false;
@@ -92,15 +99,14 @@ GatewayResult StripeCallbacks::read_event(std::string_view body, GatewayEvent ev
   if (type == "charge.refunded") {
     event.kind = Kind::refund;
     // A charge carries the metadata of its intent; without it nobody asks sooner.
-    const auto charge = read_object(*message);
-    const auto order_id = charge ? read_order_id(*charge) : Result<std::string_view>(charge.error());
-    if (order_id) event.order_id = *order_id;
+    const auto charge = object_of(*message);
+    event.order_id = charge ? order_id_of(*charge).value_or("") : "";
     return event;
   }
   if (type != "payment_intent.succeeded" && type != "payment_intent.payment_failed") return event;
   const JsonMember* created = message->find("created");
   const auto created_s = created == nullptr ? std::nullopt : read_unix_seconds(created->text);
-  const auto intent = read_object(*message);
+  const auto intent = object_of(*message);
   if (!created_s || !intent || read_text(*intent, "object") != "payment_intent")
     return GatewayRefusal::malformed;
   event.kind = type == "payment_intent.succeeded" ? Kind::payment_succeeded : Kind::payment_failed;
@@ -108,28 +114,8 @@ GatewayResult StripeCallbacks::read_event(std::string_view body, GatewayEvent ev
   return read_intent(*intent, event);
 }
 
-// What the event is about.
-Result<JsonObject> StripeCallbacks::read_object(const JsonObject& event) {
-  const JsonMember* member = find_object(event, "data");
-  if (member == nullptr) return Errc::invalid_text;
-  const auto data = data_.read_copy(member->text, Nested::skip);
-  if (!data) return data.error();
-  member = find_object(*data, "object");
-  if (member == nullptr) return Errc::invalid_text;
-  return object_.read_copy(member->text, Nested::skip);
-}
-
-// Empty where the metadata has none.
-Result<std::string_view> StripeCallbacks::read_order_id(const JsonObject& object) {
-  const JsonMember* member = find_object(object, "metadata");
-  if (member == nullptr) return Errc::invalid_text;
-  const auto metadata = metadata_.read_copy(member->text, Nested::skip);
-  if (!metadata) return metadata.error();
-  return read_text(*metadata, "order_id");
-}
-
 GatewayResult StripeCallbacks::read_intent(const JsonObject& intent, GatewayEvent event) {
-  const auto order_id = read_order_id(intent);
+  const auto order_id = order_id_of(intent);
   if (!order_id) return GatewayRefusal::malformed;
   event.order_id = *order_id;
   if (event.order_id.empty()) {  // a payment that something else on the same account asked for

@@ -36,17 +36,12 @@ class StripeCallbacks final : public GatewayAdapter {
 
   GatewayResult verify(const GatewayMessage& message, Time now);
   GatewayResult read_event(std::string_view body, GatewayEvent event);
-  Result<JsonObject> read_object(const JsonObject& event);
-  Result<std::string_view> read_order_id(const JsonObject& object);
   GatewayResult read_intent(const JsonObject& intent, GatewayEvent event);
 
   bool livemode_;
   Currency currency_;
   std::vector<Key> keys_;
   JsonReader event_;
-  JsonReader data_;
-  JsonReader object_;
-  JsonReader metadata_;
 };
 
 }  // namespace recharge

@@ -87,7 +87,7 @@ std::optional<JsonObject> StripeCalls::open(const GatewayReply& reply, CallAnswe
   const bool refused =
       reply.status >= 400 && reply.status < 500 && reply.status != 409 && reply.status != 429;
   if (reply.status != 200 && !refused) return std::nullopt;
-  const auto object = outer_.read_copy(reply.body, Nested::skip);
+  const auto object = outer_.read_copy(reply.body, Nested::allow);
   if (!object) {
     set(answer, Kind::unknown, "malformed");
     return std::nullopt;
@@ -96,10 +96,7 @@ std::optional<JsonObject> StripeCalls::open(const GatewayReply& reply, CallAnswe
     set(answer, Kind::done, "");
     return *object;
   }
-  const JsonMember* error = object->find("error");
-  const bool nested = error != nullptr && error->type == JsonType::nested;
-  const auto inner =
-      nested ? inner_.read_copy(error->text, Nested::skip) : Result<JsonObject>(Errc::not_found);
+  const auto inner = object->object("error");
   if (!inner) {
     set(answer, Kind::unknown, "malformed");
     return std::nullopt;
@@ -113,13 +110,11 @@ bool StripeCalls::is_of(const JsonObject& intent, const OrderId& order_id, CallA
   set(answer, Kind::unknown, "of another order");
   const JsonMember* livemode = intent.find("livemode");
   const JsonType mode = caller_.livemode ? JsonType::boolean_true : JsonType::boolean_false;
-  const JsonMember* metadata = intent.find("metadata");
   if (read_text(intent, "object") != "payment_intent" || livemode == nullptr || livemode->type != mode)
     return false;
-  if (metadata == nullptr || metadata->type != JsonType::nested) return false;
-  const auto inner = inner_.read_copy(metadata->text, Nested::skip);
-  if (!inner) return false;
-  const auto id = OrderId::parse(read_text(*inner, "order_id"));
+  const auto metadata = intent.object("metadata");
+  if (!metadata) return false;
+  const auto id = OrderId::parse(read_text(*metadata, "order_id"));
   if (!id || *id != order_id) return false;
   set(answer, Kind::done, "");
   return true;
@@ -201,11 +196,9 @@ RefundAnswer StripeCalls::read_query_refund(const GatewayReply& reply, const Ref
   }
   const std::string number = refund_number(refund.order_id, refund.refund_id);
   for (const std::string_view element : json_array_objects(data->text)) {
-    const auto object = inner_.read_copy(element, Nested::skip);
-    const JsonMember* metadata = object ? object->find("metadata") : nullptr;
-    if (metadata == nullptr || metadata->type != JsonType::nested) continue;
-    const auto named = metadata_.read_copy(metadata->text, Nested::skip);
-    if (!named || read_text(*named, "refund") != number) continue;
+    const auto object = inner_.read_copy(element, Nested::allow);
+    const auto metadata = object ? object->object("metadata") : std::nullopt;
+    if (!metadata || read_text(*metadata, "refund") != number) continue;
     read_refund_object(*object, refund, answer);
     return answer;
   }
@@ -227,7 +220,7 @@ BillAnswer StripeCalls::read_bill(const GatewayReply& reply) {
   if (more->type == JsonType::boolean_true) {
     const auto objects = json_array_objects(data->text);
     const auto last = objects.empty() ? Result<JsonObject>(Errc::not_found)
-                                      : inner_.read_copy(objects.back(), Nested::skip);
+                                      : inner_.read_copy(objects.back(), Nested::allow);
     if (last) answer.next = read_text(*last, "id");
     if (answer.next.empty()) return answer;
   }

@@ -52,7 +52,6 @@ class StripeCalls {
   StripeCaller caller_;
   JsonReader outer_;
   JsonReader inner_;
-  JsonReader metadata_;
 };
 
 }  // namespace recharge

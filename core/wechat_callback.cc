@@ -31,21 +31,19 @@ GatewayResult WechatCallbacks::read(const GatewayMessage& message, Time now) {
 }
 
 GatewayResult WechatCallbacks::open(std::string_view body, GatewayEvent event) {
-  const auto envelope = envelope_.read_copy(body, Nested::skip);
+  const auto envelope = envelope_.read_copy(body, Nested::allow);
   if (!envelope) return GatewayRefusal::malformed;
   const std::string_view type = read_text(*envelope, "event_type");
   if (type.empty()) return GatewayRefusal::malformed;
   const bool refund = type.starts_with("REFUND.");
   if (type != "TRANSACTION.SUCCESS" && !refund) return event;
-  const JsonMember* nested = envelope->find("resource");
-  if (nested == nullptr || nested->type != JsonType::nested) return GatewayRefusal::malformed;
-  const auto resource = resource_.read_copy(nested->text, Nested::skip);
+  const auto resource = envelope->object("resource");
   if (!resource || read_text(*resource, "algorithm") != "AEAD_AES_256_GCM" ||
       read_text(*resource, "original_type") != (refund ? "refund" : "transaction")) {
     return GatewayRefusal::malformed;
   }
   if (!unseal(*resource)) return GatewayRefusal::undecryptable;
-  const auto plain = plain_.read_copy(opened_, Nested::skip);
+  const auto plain = plain_.read_copy(opened_, Nested::allow);
   if (!plain) return GatewayRefusal::malformed;
   if (read_text(*plain, "mchid") != mchid_) return GatewayRefusal::wrong_account;
   event.order_id = read_text(*plain, "out_trade_no");
@@ -79,9 +77,7 @@ GatewayResult WechatCallbacks::read_transaction(const JsonObject& transaction, G
     return event;
   }
   if (state != "SUCCESS") return GatewayRefusal::malformed;  // the event says that it is
-  const JsonMember* nested = transaction.find("amount");
-  if (nested == nullptr || nested->type != JsonType::nested) return GatewayRefusal::malformed;
-  const auto amount = amount_.read_copy(nested->text, Nested::skip);
+  const auto amount = transaction.object("amount");
   if (!amount) return GatewayRefusal::malformed;
   const auto total = read_minor_units(*amount, "total");  // payer_total is less where a coupon paid a part
   if (!total) return GatewayRefusal::malformed;

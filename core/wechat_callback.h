@@ -39,9 +39,7 @@ class WechatCallbacks final : public GatewayAdapter {
   WechatVerifier verifier_;
   std::vector<Aes256GcmOpener> openers_;
   JsonReader envelope_;
-  JsonReader resource_;
   JsonReader plain_;
-  JsonReader amount_;
   std::vector<std::uint8_t> sealed_;
   std::string opened_;
 };

@@ -127,7 +127,7 @@ std::optional<JsonObject> WechatCalls::open(const GatewayReply& reply, Time now,
       return JsonObject();
     }
   }
-  const auto object = outer_.read_copy(reply.body, Nested::skip);
+  const auto object = outer_.read_copy(reply.body, Nested::allow);
   if (!object) {
     set(answer, Kind::unknown, "malformed");
     return std::nullopt;
@@ -173,10 +173,7 @@ QueryAnswer WechatCalls::read_query(const GatewayReply& reply, const OrderId& or
     answer.state = QueryAnswer::State::closed;
     return answer;
   }
-  const JsonMember* nested = object->find("amount");
-  const bool has_amount = nested != nullptr && nested->type == JsonType::nested;
-  const auto amount =
-      has_amount ? inner_.read_copy(nested->text, Nested::skip) : Result<JsonObject>(Errc::not_found);
+  const auto amount = object->object("amount");
   const auto total = amount ? read_minor_units(*amount, "total") : std::nullopt;
   const auto transaction = make_transaction_id(read_text(*object, "transaction_id"));
   if ((state != "SUCCESS" && state != "REFUND") || !total || !transaction ||

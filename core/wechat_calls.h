@@ -47,7 +47,6 @@ class WechatCalls {
   WechatCaller caller_;
   WechatVerifier verifier_;
   JsonReader outer_;
-  JsonReader inner_;
 };
 
 }  // namespace recharge

@@ -99,7 +99,7 @@ bool AmqpResults::take(const amqp_envelope_t& envelope) {
     return true;
   };
   if (body.size() > kMaxMessageBytes) return drop("it is too large");
-  const auto object = json_.read_copy(body, Nested::skip);
+  const auto object = json_.read_copy(body, Nested::allow);
   if (!object) return drop("it is no JSON object");
   const auto text = [&](std::string_view name) {
     const JsonMember* member = object->find(name);

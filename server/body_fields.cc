@@ -16,7 +16,7 @@ void refuse_json(boost::system::error_code error, std::string_view member, Reply
 BodyFields::BodyFields(std::string_view body, Empty empty, HandlerContext& context, Reply& reply)
     : reply_(reply) {
   if (body.empty() && empty == Empty::allow) return;
-  const auto object = context.json.read_copy(body, Nested::skip);
+  const auto object = context.json.read_copy(body, Nested::allow);
   if (object) {
     object_ = *object;
   } else {

@@ -113,7 +113,7 @@ SupplierAnswer SupplierCalls::read(const HttpAnswer& answer, const SupplierReque
 }
 
 SupplierAnswer SupplierCalls::read_body(std::string_view body, const SupplierRequestId& request_id) {
-  const auto object = json_.read_copy(body, Nested::skip);
+  const auto object = json_.read_copy(body, Nested::allow);
   if (!object) return unknown("the answer is no JSON object");
   const auto text = [&](std::string_view name) {
     const JsonMember* member = object->find(name);

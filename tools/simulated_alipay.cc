@@ -22,7 +22,7 @@ class AlipayCall {
     const std::string_view method = parameters_.value("method");
     if (parameters_.value("app_id") != call_.accounts.app_id)
       return signed_reply(method, failure("40002", "isv.invalid-app-id"));
-    const auto content = content_.read_copy(parameters_.value("biz_content"), Nested::skip);
+    const auto content = content_.read_copy(parameters_.value("biz_content"), Nested::allow);
     if (!content) return signed_reply(method, failure("40002", "isv.invalid-parameter"));
     if (method == "alipay.data.dataservice.bill.downloadurl.query") {
       std::string url = call_.url + "/alipay/bill?";

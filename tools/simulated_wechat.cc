@@ -96,15 +96,13 @@ class WechatCall {
     return {status, "application/json", {}, members.str()};
   }
 
-  std::optional<Money> nested_amount(const JsonObject& body, const char* name) {
-    const JsonMember* nested = body.find("amount");
-    if (nested == nullptr || nested->type != JsonType::nested) return std::nullopt;
-    const auto amount = inner_.read_copy(nested->text, Nested::skip);
+  static std::optional<Money> nested_amount(const JsonObject& body, const char* name) {
+    const auto amount = body.object("amount");
     return amount ? read_minor_units(*amount, name) : std::nullopt;
   }
 
   ApiReply start(bool native) {
-    const auto body = outer_.read_copy(call_.request.body, Nested::skip);
+    const auto body = outer_.read_copy(call_.request.body, Nested::allow);
     if (!body) return failure(400, "PARAM_ERROR");
     const auto order_id = OrderId::parse(read_text(*body, "out_trade_no"));
     const auto amount = nested_amount(*body, "total");
@@ -152,7 +150,7 @@ class WechatCall {
   }
 
   ApiReply refund() {
-    const auto body = outer_.read_copy(call_.request.body, Nested::skip);
+    const auto body = outer_.read_copy(call_.request.body, Nested::allow);
     if (!body) return failure(400, "PARAM_ERROR");
     const auto order_id = OrderId::parse(read_text(*body, "out_trade_no"));
     const auto amount = nested_amount(*body, "refund");
@@ -197,7 +195,6 @@ class WechatCall {
 
   const ApiCall& call_;
   JsonReader outer_;
-  JsonReader inner_;
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ class RefusesJson : public testing::TestWithParam<BadRow> {};
 
 TEST_P(RefusesJson, WithItsErrorAndMember) {
   JsonReader reader;
-  const auto read = reader.read_copy(GetParam().body, Nested::skip);
+  const auto read = reader.read_copy(GetParam().body, Nested::allow);
   ASSERT_TRUE(read.has_error()) << GetParam().body;
   EXPECT_EQ(read.error(), GetParam().error) << read.error().message();
   if (!GetParam().member.empty()) {
@@ -229,7 +229,7 @@ TEST(JsonObject, ReadsEveryKindSorted) {
   const auto read = reader.read_copy(
       " {\"z\" : \"text\" ,\r\n\"b\":-1.50e+3\t, \"a\": true,\"aa\":false,\"n\":null,"
       "\"o\": {\"x\":[1, {} ]} ,\"l\":[ ],\"\":\"\"} \n",
-      Nested::skip);
+      Nested::allow);
   ASSERT_TRUE(read.has_value()) << read.error().message();
   std::string all;
   for (const JsonMember& member : *read) {
@@ -281,9 +281,9 @@ TEST(JsonObject, ReadsAsManyMembersAndLevelsAsItSays) {
     ASSERT_NE(member, nullptr);
     EXPECT_EQ(member->text, std::to_string(i));
   }
-  EXPECT_TRUE(reader.read_copy(deep(JsonReader::kMaxDepth - 1, "[", "1", "]"), Nested::skip).has_value());
+  EXPECT_TRUE(reader.read_copy(deep(JsonReader::kMaxDepth - 1, "[", "1", "]"), Nested::allow).has_value());
   EXPECT_TRUE(
-      reader.read_copy(deep(JsonReader::kMaxDepth - 1, R"({"a":)", "1", "}"), Nested::skip).has_value());
+      reader.read_copy(deep(JsonReader::kMaxDepth - 1, R"({"a":)", "1", "}"), Nested::allow).has_value());
 }
 
 TEST(JsonObject, RefusesNestedValuesNamingThem) {
@@ -298,8 +298,45 @@ TEST(JsonObject, RefusesNestedValuesNamingThem) {
 
 TEST(JsonObject, SameNameInDifferentObjectsIsNoDuplicate) {
   JsonReader reader;
-  EXPECT_TRUE(
-      reader.read_copy(R"({"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}],"c":{"b":1,"a":{"b":2}}})", Nested::skip));
+  EXPECT_TRUE(reader.read_copy(R"({"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}],"c":{"b":1,"a":{"b":2}}})",
+                               Nested::allow));
+}
+
+TEST(JsonObject, ReadsObjectsWithinObjects) {
+  JsonReader reader;
+  const auto read = reader.read_copy(
+      R"({"a":{"z":{"deep":"\u0041"},"b":[{"no":1},2],"empty":{}},"list":[{"a":{"b":1}}],"text":"{}"})",
+      Nested::allow);
+  ASSERT_TRUE(read.has_value());
+  const auto a = read->object("a");
+  ASSERT_TRUE(a.has_value());
+  std::vector<std::string_view> names;
+  for (const JsonMember& member : *a) names.push_back(member.name);
+  EXPECT_EQ(names, (std::vector<std::string_view>{"b", "empty", "z"}));
+  EXPECT_EQ(a->find("b")->text, R"([{"no":1},2])");
+  EXPECT_EQ(a->find("z")->text, R"({"deep":"\u0041"})");
+  ASSERT_TRUE(a->object("z").has_value());
+  EXPECT_EQ(a->object("z")->find("deep")->text, "A");
+  EXPECT_EQ(a->object("empty").value().size(), 0U);
+  EXPECT_FALSE(a->object("b") || a->object("none") || read->object("list") || read->object("text"));
+}
+
+// Of an object within there may be more members than of a body; what the reader held before is gone.
+TEST(JsonObject, ReadsManyObjectsWithinObjects) {
+  JsonReader reader;
+  for (const int count : {500, 1, 0}) {
+    std::string body = R"({"o":{)";
+    for (int i = 0; i < count; ++i)
+      body.append(i == 0 ? "" : ",")
+          .append("\"n" + std::to_string(i) + "\":{\"value\":\"" + std::to_string(i) + "\"}");
+    const auto read = reader.read_copy(body + "}}", Nested::allow);
+    ASSERT_TRUE(read.has_value());
+    const auto object = read->object("o");
+    ASSERT_TRUE(object.has_value());
+    ASSERT_EQ(object->size(), static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i)
+      EXPECT_EQ(object->object("n" + std::to_string(i)).value().find("value")->text, std::to_string(i));
+  }
 }
 
 constexpr std::string_view kSample =
@@ -309,13 +346,13 @@ constexpr std::string_view kSample =
 
 TEST(JsonObject, RefusesTruncationAtEveryByteWhateverFollows) {
   JsonReader reader;
-  ASSERT_TRUE(reader.read_copy(kSample, Nested::skip).has_value());
+  ASSERT_TRUE(reader.read_copy(kSample, Nested::allow).has_value());
   for (std::size_t size = 0; size < kSample.size(); ++size) {
-    EXPECT_FALSE(reader.read_copy(kSample.substr(0, size), Nested::skip).has_value()) << size;
+    EXPECT_FALSE(reader.read_copy(kSample.substr(0, size), Nested::allow).has_value()) << size;
     // What follows the body is the rest of it, and then bytes that would close everything.
     std::string buffer(kSample);
     buffer += std::string(kJsonPadding, '}');
-    EXPECT_FALSE(reader.read(std::string_view(buffer).substr(0, size), Nested::skip).has_value()) << size;
+    EXPECT_FALSE(reader.read(std::string_view(buffer).substr(0, size), Nested::allow).has_value()) << size;
   }
 }
 
@@ -324,7 +361,7 @@ TEST(JsonObject, DoesNotReadThePadding) {
   for (const char filler : {'\0', ' ', '}', '"', '\\', '1', ',', '\xff'}) {
     std::string buffer(kSample);
     buffer += std::string(kJsonPadding, filler);
-    const auto read = reader.read(std::string_view(buffer).substr(0, kSample.size()), Nested::skip);
+    const auto read = reader.read(std::string_view(buffer).substr(0, kSample.size()), Nested::allow);
     ASSERT_TRUE(read.has_value()) << filler;
     EXPECT_EQ(read->find("s")->text, "1700000000");
     EXPECT_EQ(read->find("o")->text, R"({"a":[1,-2.5e3,{"b":null}],"c":"d"})");
@@ -340,12 +377,12 @@ TEST(JsonObject, SurvivesEveryByteInEveryPlace) {
     for (int byte = 0; byte < 256; ++byte) {
       std::string body(kSample);
       body[at] = static_cast<char>(byte);
-      const auto read = reader.read_copy(body, Nested::skip);
+      const auto read = reader.read_copy(body, Nested::allow);
       if (!read) continue;
       ++accepted;
       for (const JsonMember& member : *read) {
         if (member.type != JsonType::nested || member.text.front() != '{') continue;
-        ASSERT_TRUE(again.read_copy(member.text, Nested::skip).has_value()) << body;
+        ASSERT_TRUE(again.read_copy(member.text, Nested::allow).has_value()) << body;
       }
     }
   }

@@ -35,7 +35,7 @@ class NativeCallbackTest : public testing::Test {
   Parsed parse(const std::map<std::string, std::string>& changes,
                TimestampMember timestamp = TimestampMember::as_required,
                const std::vector<std::string>& required = kRequired) {
-    return parse_native_callback(reader_.read_copy(body_with(changes), Nested::skip).value(), required,
+    return parse_native_callback(reader_.read_copy(body_with(changes), Nested::allow).value(), required,
                                  timestamp);
   }
 
