@@ -45,6 +45,9 @@ class Engine {
     return {};
   }
 
+  // A thread of lower priority uses the processors for the books. Any thread.
+  virtual bool is_writing_books() const noexcept { return false; }
+
   // The thread's time: that of the current batch, and never before an earlier one.
   virtual Time now(unsigned thread) const noexcept = 0;
 

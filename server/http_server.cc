@@ -11,7 +11,7 @@
 #include <cstring>
 #include <string>
 
-#include "server/own_core.h"
+#include "server/io_scheduling.h"
 #include "server/spare_time.h"
 #include "storage/thread_role.h"
 

@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "server/io_scheduling.h"
 #include "server/log.h"
 #include "server/outcome_reply.h"
 
@@ -113,6 +114,7 @@ void IoThread::run() {
       handled = static_cast<unsigned>(io_.run_one_for(std::chrono::milliseconds(left_ms)));
     }
     look_at_clock();
+    look_at_books();
     shared_.engine.begin_batch(index_);
     if (++turns % kAsioTurns == 0) {
       while (handled < kMaxBatch && io_.poll_one() > 0) ++handled;
@@ -144,6 +146,14 @@ void IoThread::start(Task<void> task) {
     --tasks_;
     if (failure) std::rethrow_exception(failure);
   });
+}
+
+// Behind the checkpoint's thread it would wait until the scheduler looks again.
+void IoThread::look_at_books() noexcept {
+  const bool waits = !shared_.engine.is_writing_books();
+  if (waits == waits_for_turn_) return;
+  waits_for_turn_ = waits;
+  wait_for_turn(waits);
 }
 
 void IoThread::look_at_clock() noexcept {

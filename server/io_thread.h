@@ -136,6 +136,7 @@ class IoThread {
   bool is_reserved(Door door) const noexcept;
   void resume_sessions() noexcept;
   void look_at_clock() noexcept;
+  void look_at_books() noexcept;
   void flush_marked() noexcept;
   void sweep();
   void report_refusals();
@@ -189,6 +190,7 @@ class IoThread {
   unsigned tasks_ = 0;            // coroutines of the thread itself
   bool looked_for_work_ = false;  // that was open at the start
   bool draining_ = false;
+  bool waits_for_turn_ = false;
   bool counted_quiet_ = false;
   bool stopping_ = false;
   std::int64_t drain_end_ms_ = 0;

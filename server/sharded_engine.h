@@ -58,6 +58,7 @@ class ShardedEngine final : public Engine, public ShardOwners {
   int wake_fd(unsigned thread) const noexcept override;
   std::size_t in_flight(unsigned thread) const noexcept override;
   std::vector<GatewayWorkKey> take_gateway_work(unsigned thread) override;
+  bool is_writing_books() const noexcept override { return checkpointer_->is_writing(); }
   Time now(unsigned thread) const noexcept override;
   std::uint8_t shard_of(std::string_view account) const noexcept override {
     return store_->map().of_text(account);

@@ -75,7 +75,10 @@ void Checkpointer::run() {
     const auto now_ms = steady_ms();
     if (due(now_ms - last_ms)) {
       last_ms = now_ms;
-      if (auto done = run_once(); !done) {
+      writing_.store(true, std::memory_order_relaxed);
+      const auto done = run_once();
+      writing_.store(false, std::memory_order_relaxed);
+      if (!done) {
         if (!is_disk_full(done.error())) return options_.on_fatal(done.error());
         full_.store(true, std::memory_order_relaxed);
         if (options_.on_full) options_.on_full(done.error());

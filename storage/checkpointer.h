@@ -69,6 +69,8 @@ class Checkpointer {
     return checkpointed_segment_.load(std::memory_order_relaxed);
   }
   bool storage_full() const noexcept { return full_.load(std::memory_order_relaxed); }
+  // From before the shards are frozen until nothing is left to do. Any thread.
+  bool is_writing() const noexcept { return writing_.load(std::memory_order_relaxed); }
 
  private:
   void run();
@@ -95,6 +97,7 @@ class Checkpointer {
   std::int64_t rest_until_monotonic_ms_ = 0;
 
   std::atomic<bool> full_{false};
+  std::atomic<bool> writing_{false};
   std::atomic<bool> asked_{false};
   std::atomic<std::uint64_t> checkpointed_segment_{0};
   std::mutex mutex_;

@@ -68,6 +68,7 @@ class FakeEngine final : public Engine {
     ++submitted_;
   }
   void begin_batch(unsigned) noexcept override {}
+  bool is_writing_books() const noexcept override { return writing_books; }
   bool turn(unsigned) noexcept override {
     if (held_ || waiting_.empty()) return false;
     std::vector<Operation*> batch;
@@ -90,6 +91,7 @@ class FakeEngine final : public Engine {
   }
 
   Time now_value{1'700'000'000'000};
+  std::atomic<bool> writing_books{false};
 
  private:
   Answer answer_;

@@ -1,7 +1,9 @@
 #include "server/session.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
+#include <atomic>
 #include <thread>
 
 #include "tests/server/test_server.h"
@@ -316,6 +318,22 @@ TEST(Session, AServerThatIsBehindRefusesEarlyAndCallbacksLast) {
   server.engine.release();
   EXPECT_NE(first.read_replies(1).find("200 OK"), std::string::npos);
   ASSERT_TRUE(wait_for([&] { return answers(balance("again")) == "taken"; }));
+}
+
+// Behind whoever writes them it would wait until the scheduler looks again.
+TEST(Session, WaitsForItsTurnOnTheCoreUnlessTheBooksAreWritten) {
+  std::atomic<int> policy{-1};
+  TestServer server(test_settings(), [&policy](Operation& operation) {
+    policy = ::sched_getscheduler(0);
+    FakeEngine::canned(operation);
+  });
+  RawClient client(server);
+  for (const bool writing : {false, true, false}) {
+    server.engine.writing_books = writing;
+    client.send(balance("a"));
+    ASSERT_NE(client.read_replies(1), "");
+    EXPECT_EQ(policy, writing ? SCHED_OTHER : SCHED_BATCH);
+  }
 }
 
 TEST(Session, CountsAndAnswersUnknownPathsAndMethods) {

@@ -1,4 +1,4 @@
-#include "server/own_core.h"
+#include "server/io_scheduling.h"
 
 #include <sched.h>
 
@@ -15,6 +15,11 @@ void stay_on_core(unsigned index, unsigned threads) noexcept {
   CPU_ZERO(&cores);
   CPU_SET(core - 1, &cores);
   ::sched_setaffinity(0, sizeof cores, &cores);
+}
+
+void wait_for_turn(bool wait) noexcept {
+  const sched_param none{};
+  ::sched_setscheduler(0, wait ? SCHED_BATCH : SCHED_OTHER, &none);
 }
 
 }  // namespace recharge

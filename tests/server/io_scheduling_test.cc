@@ -1,7 +1,9 @@
-#include "server/own_core.h"
+#include "server/io_scheduling.h"
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -61,6 +63,17 @@ TEST(OwnCore, CountsOnlyTheCoresOfTheProcess) {
     own = cores_of_this_thread();
   }).join();
   EXPECT_EQ(own, std::vector<int>{all.back()});
+}
+
+TEST(WaitForTurn, IsTakenBackAndKeepsTheNiceness) {
+  std::thread([] {
+    ASSERT_EQ(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 3), 0);
+    for (const bool wait : {true, false, true}) {
+      wait_for_turn(wait);
+      EXPECT_EQ(::sched_getscheduler(0), wait ? SCHED_BATCH : SCHED_OTHER);
+      EXPECT_EQ(::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())), 3);
+    }
+  }).join();
 }
 
 }  // namespace
