@@ -179,12 +179,12 @@ void Session::end_stream(StreamEnd end) noexcept {
   }
   if (end != StreamEnd::too_slow) write_queue();
   const EndForm form = form_of(end);
-  if (broken_) {
-    // nobody hears it
-  } else if (stream_->web) {
-    stream_->web->socket->close(form.code, form.reason);
-  } else {
-    append_event(out_, "end", {}, std::string(R"({"reason":")").append(form.reason).append(R"("})"));
+  if (!broken_) {
+    if (stream_->web) {
+      stream_->web->socket->close(form.code, form.reason);
+    } else {
+      append_event(out_, "end", {}, std::string(R"({"reason":")").append(form.reason).append(R"("})"));
+    }
   }
   stream_->ending = true;
   thread_.mark(*this);
