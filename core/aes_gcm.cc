@@ -8,6 +8,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "core/vector_registers.h"
+
 namespace recharge {
 namespace {
 
@@ -28,6 +30,7 @@ Aes256GcmOpener::Aes256GcmOpener(const Secret& key) {
       EVP_DecryptInit_ex(context_.get(), EVP_aes_256_gcm(), nullptr, octets(key.reveal()), nullptr) != 1) {
     throw std::runtime_error("OpenSSL gives no AES-256-GCM");
   }
+  clear_vector_registers();
 }
 
 Result<void> Aes256GcmOpener::open(std::string_view nonce, std::string_view associated_data,

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "core/check.h"
+#include "core/vector_registers.h"
 
 namespace recharge {
 namespace {
@@ -34,6 +35,7 @@ class HmacSha256Key::Context {
     if (!context_ || EVP_MAC_init(context_.get(), octets(key), key.size(), parameters) != 1) {
       throw std::runtime_error("OpenSSL has no HMAC-SHA256");
     }
+    clear_vector_registers();
   }
 
   Hmac sign(std::span<const std::string_view> pieces) noexcept {

@@ -15,6 +15,7 @@
 #include "core/base64.h"
 #include "core/lower_hex.h"
 #include "core/openssl_free.h"
+#include "core/vector_registers.h"
 
 namespace recharge {
 namespace {
@@ -167,6 +168,7 @@ Result<RsaPrivateKey> RsaPrivateKey::parse(const Secret& text) {
   const Der der(text.reveal());
   const unsigned char* at = der.data();
   KeyOwner key(der.size() == 0 ? nullptr : d2i_AutoPrivateKey(nullptr, &at, der.size()));
+  clear_vector_registers();
   ERR_clear_error();
   if (const Errc error = check_size(key.get()); error != Errc{}) return error;
   RsaPrivateKey result;

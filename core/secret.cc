@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/vector_registers.h"
+
 namespace recharge {
 
 Result<Secret> Secret::from_text(std::string_view text) {
@@ -14,6 +16,7 @@ Result<Secret> Secret::from_text(std::string_view text) {
 
 Secret::Secret(std::string_view text) : bytes_(std::make_unique<char[]>(text.size())), size_(text.size()) {
   std::memcpy(bytes_.get(), text.data(), text.size());
+  clear_vector_registers();
 }
 
 Secret::Secret(Secret&& other) noexcept
