@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <thread>
 
 #include "storage/journal_format.h"
 
@@ -17,19 +18,24 @@ StorageError error_of(boost::system::error_code code, const std::string& file, c
   return {code, file, offset, what};
 }
 
+// After this much the core is offered to whoever waits for it: within a write the kernel gives it to nobody.
+constexpr std::size_t kZeroWriteBytes = std::size_t{64} << 10;
+
 // Zeros are flushed piece by piece, so that the disk is never asked for a whole segment while a group waits
 // for it.
 StorageResult<void> fill_with_zeros(File& file, const std::string& path, std::uint64_t bytes) {
-  static const std::vector<std::byte> zeros(kZeroPieceBytes);
+  static const std::vector<std::byte> zeros(kZeroWriteBytes);
   for (std::uint64_t offset = 0; offset < bytes;) {
     const std::uint64_t piece = std::min<std::uint64_t>(zeros.size(), bytes - offset);
     if (auto written = file.write_at(offset, std::span(zeros).first(piece)); !written) {
       return error_of(written.error(), path, "preparing a segment: write", offset);
     }
+    offset += piece;
+    std::this_thread::yield();
+    if (offset % kZeroPieceBytes != 0 && offset != bytes) continue;
     if (auto synced = file.sync(); !synced) {
       return error_of(synced.error(), path, "preparing a segment: flush", offset);
     }
-    offset += piece;
   }
   return {};
 }
