@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <new>
 
 #include "core/check.h"
@@ -15,7 +14,7 @@
 namespace recharge {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{2} << 20;  // a huge page
+constexpr std::size_t kChunkBytes = std::size_t{2} << 20;
 constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kLeastReady = (std::size_t{32} << 20) / BlockPool::kBlockBytes;
 constexpr int kTrimIntervalMs = 10'000;
@@ -78,17 +77,15 @@ void BlockPool::give(void* block) noexcept {
   ::munmap(block, kBlockBytes);
 }
 
+// In small pages: the system takes some microseconds for one at its first touch, and for a huge page
+// milliseconds, in which it gives the core to nobody.
 std::vector<void*> BlockPool::map_chunk() {
-  void* mapped = ::mmap(nullptr, 2 * kChunkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* mapped = ::mmap(nullptr, kChunkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
-  const auto at = reinterpret_cast<std::uintptr_t>(mapped);
-  const std::size_t before = (kChunkBytes - at % kChunkBytes) % kChunkBytes;
-  auto* chunk = static_cast<char*>(mapped) + before;
-  if (before != 0) ::munmap(mapped, before);
-  ::munmap(chunk + kChunkBytes, kChunkBytes - before);
-  ::madvise(chunk, kChunkBytes, MADV_HUGEPAGE);
+  ::madvise(mapped, kChunkBytes, MADV_NOHUGEPAGE);
   std::vector<void*> blocks;
-  for (std::size_t offset = 0; offset < kChunkBytes; offset += kBlockBytes) blocks.push_back(chunk + offset);
+  for (std::size_t offset = 0; offset < kChunkBytes; offset += kBlockBytes)
+    blocks.push_back(static_cast<char*>(mapped) + offset);
   return blocks;
 }
 
@@ -133,6 +130,7 @@ void BlockKeeper::fill(std::size_t blocks) {
     cold_.pop_back();
     touch(block);
     pool_.give(block);
+    std::this_thread::yield();  // who serves may wait for this core
   }
 }
 

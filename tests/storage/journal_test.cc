@@ -61,7 +61,7 @@ TEST(Journal, ASegmentIsFilledByShortWritesAndFlushedByMebibytes) {
   const std::uint64_t writes = disk->writes();
   const std::uint64_t syncs = disk->syncs();
   constexpr std::uint64_t kBytes = (std::uint64_t{3} << 20) + 512;
-  ASSERT_TRUE(make_segment(*disk, "/data/journal", 1, kBytes).has_value());
+  ASSERT_TRUE(make_segment(*disk, kJournalDirectory, 1, kBytes).has_value());
   EXPECT_EQ(disk->writes() - writes, 3 * 16 + 1);
   EXPECT_EQ(disk->syncs() - syncs, 3 + 1);
 }
