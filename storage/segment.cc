@@ -18,8 +18,10 @@ StorageError error_of(boost::system::error_code code, const std::string& file, c
   return {code, file, offset, what};
 }
 
-// After this much the core is offered to whoever waits for it: within a write the kernel gives it to nobody.
+// Within a write the kernel gives the core to nobody; after some of them it is offered to whoever waits for
+// it. Not after each: where the processors are full, every offer is a wait.
 constexpr std::size_t kZeroWriteBytes = std::size_t{64} << 10;
+constexpr std::size_t kZeroTurnBytes = std::size_t{256} << 10;
 
 // Zeros are flushed piece by piece, so that the disk is never asked for a whole segment while a group waits
 // for it.
@@ -31,7 +33,7 @@ StorageResult<void> fill_with_zeros(File& file, const std::string& path, std::ui
       return error_of(written.error(), path, "preparing a segment: write", offset);
     }
     offset += piece;
-    std::this_thread::yield();
+    if (offset % kZeroTurnBytes == 0) std::this_thread::yield();
     if (offset % kZeroPieceBytes != 0 && offset != bytes) continue;
     if (auto synced = file.sync(); !synced) {
       return error_of(synced.error(), path, "preparing a segment: flush", offset);
