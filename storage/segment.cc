@@ -27,16 +27,17 @@ constexpr std::size_t kZeroTurnBytes = std::size_t{256} << 10;
 // for it.
 StorageResult<void> fill_with_zeros(File& file, const std::string& path, std::uint64_t bytes) {
   static const std::vector<std::byte> zeros(kZeroWriteBytes);
-  for (std::uint64_t offset = 0; offset < bytes;) {
-    const std::uint64_t piece = std::min<std::uint64_t>(zeros.size(), bytes - offset);
-    if (auto written = file.write_at(offset, std::span(zeros).first(piece)); !written) {
-      return error_of(written.error(), path, "preparing a segment: write", offset);
+  for (std::uint64_t piece = 0; piece < bytes; piece += kZeroPieceBytes) {
+    const std::uint64_t end = std::min<std::uint64_t>(piece + kZeroPieceBytes, bytes);
+    for (std::uint64_t offset = piece; offset < end; offset += zeros.size()) {
+      if (offset % kZeroTurnBytes == 0) std::this_thread::yield();
+      const auto part = std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), end - offset));
+      if (auto written = file.write_at(offset, part); !written) {
+        return error_of(written.error(), path, "preparing a segment: write", offset);
+      }
     }
-    offset += piece;
-    if (offset % kZeroTurnBytes == 0) std::this_thread::yield();
-    if (offset % kZeroPieceBytes != 0 && offset != bytes) continue;
     if (auto synced = file.sync(); !synced) {
-      return error_of(synced.error(), path, "preparing a segment: flush", offset);
+      return error_of(synced.error(), path, "preparing a segment: flush", piece);
     }
   }
   return {};

@@ -12,10 +12,14 @@
 #include <numeric>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/aes_gcm.h"
+#include "core/base64.h"
 #include "core/hmac_sha256_key.h"
+#include "core/rsa_key.h"
 #include "core/secret.h"
+#include "tools/made_rsa_key.h"
 
 namespace recharge {
 namespace {
@@ -80,6 +84,22 @@ TEST_P(VectorRegisters, HoldNothingOfAKey) {
   EXPECT_FALSE(are_left());
   const Aes256GcmOpener opener(secret);
   EXPECT_FALSE(are_left());
+}
+
+// Its numbers are kept with their lowest byte first.
+TEST(VectorRegistersOfRsa, HoldNothingOfThePrivateKey) {
+  const std::string text = make_rsa_key_text().private_key;
+  std::vector<std::uint8_t> decoded(text.size());
+  const std::size_t size = decode_base64(text, decoded).value();
+  const std::string der(decoded.begin(), decoded.begin() + static_cast<std::ptrdiff_t>(size));
+  const std::string reversed(der.rbegin(), der.rend());
+  const Secret secret = *Secret::from_text(text);
+  const auto key = RsaPrivateKey::parse(secret);
+  RegisterArea area;
+  save_registers(area);
+  EXPECT_FALSE(area.holds_16_bytes_of(der));
+  EXPECT_FALSE(area.holds_16_bytes_of(reversed));
+  EXPECT_TRUE(key.has_value());
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, VectorRegisters,
