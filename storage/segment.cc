@@ -1,6 +1,7 @@
 #include "storage/segment.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <thread>
 
@@ -19,9 +20,16 @@ StorageError error_of(boost::system::error_code code, const std::string& file, c
 }
 
 // Within a write the kernel gives the core to nobody; after some of them it is offered to whoever waits for
-// it. Not after each: where the processors are full, every offer is a wait.
+// it, until somebody kept it this long: where the processors are full, each offer would be such a wait.
 constexpr std::size_t kZeroWriteBytes = std::size_t{64} << 10;
 constexpr std::size_t kZeroTurnBytes = std::size_t{256} << 10;
+constexpr std::chrono::microseconds kLongTurn{300};
+
+bool offer_core() {  // false where it was long until the thread had it again
+  const auto begun = std::chrono::steady_clock::now();
+  std::this_thread::yield();
+  return std::chrono::steady_clock::now() - begun < kLongTurn;
+}
 
 // Zeros are flushed piece by piece, so that the disk is never asked for a whole segment while a group waits
 // for it.
@@ -29,8 +37,9 @@ StorageResult<void> fill_with_zeros(File& file, const std::string& path, std::ui
   static const std::vector<std::byte> zeros(kZeroWriteBytes);
   for (std::uint64_t piece = 0; piece < bytes; piece += kZeroPieceBytes) {
     const std::uint64_t end = std::min<std::uint64_t>(piece + kZeroPieceBytes, bytes);
+    bool offers = true;
     for (std::uint64_t offset = piece; offset < end; offset += zeros.size()) {
-      if (offset % kZeroTurnBytes == 0) std::this_thread::yield();
+      if (offers && offset != piece && offset % kZeroTurnBytes == 0) offers = offer_core();
       const auto part = std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), end - offset));
       if (auto written = file.write_at(offset, part); !written) {
         return error_of(written.error(), path, "preparing a segment: write", offset);
