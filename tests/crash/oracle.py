@@ -195,7 +195,8 @@ class Payment:
 class Load:
     """Connections that place, credit, repeat, refund and spend until they are told to stop, or the server is gone.
 
-    refusals: slugs of 503 that are taken as an answer: noted, and the step is tried again after a while.
+    refusals: slugs of 503 that are taken as an answer: noted, and the step is tried again after a while; where
+    the load was told to stop meanwhile, the step is left as sent.
     refusals_end: a refusal ends the connection, and is no failure.
     Afterwards: endings, by connection, how it ended; refused, (when, slug) of each refusal."""
 
@@ -220,7 +221,7 @@ class Load:
             self.endings[index] = error
         except Refused as error:
             self.endings[index] = error
-            if not self.refusals_end:
+            if not self.refusals_end and not (self.stop.is_set() and error.slug in self.refusals):
                 self.failures.append(error)
         except Exception as error:
             self.failures.append(error)
