@@ -307,9 +307,16 @@ void IoThread::mark(Session& session) noexcept {
 
 void IoThread::flush_marked() noexcept {
   // A flush may mark others, or itself again.
-  for (std::size_t i = 0; i < marked_.size(); ++i) {
-    marked_[i]->dirty = false;
-    marked_[i]->flush();
+  for (std::size_t i = 0; i < marked_.size();) {
+    const std::size_t end = std::min(marked_.size(), i + SendBatch::kMaxSends);
+    if (end - i > 1 && together_.is_open()) {
+      for (std::size_t each = i; each < end; ++each) marked_[each]->begin_flush(together_);
+      together_.submit();
+    }
+    for (; i < end; ++i) {
+      marked_[i]->dirty = false;
+      marked_[i]->flush();
+    }
   }
   marked_.clear();
 }

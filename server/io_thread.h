@@ -17,6 +17,7 @@
 #include "server/fulfilment_desk.h"
 #include "server/gateway_desk.h"
 #include "server/handler.h"
+#include "server/send_batch.h"
 #include "server/session.h"
 #include "server/socket_poller.h"
 #include "server/tls_context.h"
@@ -185,6 +186,7 @@ class IoThread {
   Session* sessions_ = nullptr;
   unsigned operator_sessions_ = 0;
   std::vector<Session*> marked_;
+  SendBatch together_;
   std::vector<Session*> resumed_;
   std::vector<Operation*> resubmitted_;
   unsigned tasks_ = 0;            // coroutines of the thread itself

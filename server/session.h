@@ -16,6 +16,7 @@
 #include "server/net_address.h"
 #include "server/read_buffer.h"
 #include "server/request_parser.h"
+#include "server/send_batch.h"
 #include "server/stream.h"
 #include "server/tls_stream.h"
 #include "server/web_socket.h"
@@ -53,7 +54,9 @@ class Session final : private WebSocketOwner {
 
   void on_events(std::uint32_t events) noexcept;  // of epoll
   void resume() noexcept;                         // goes on where it paused
-  void flush() noexcept;                          // writes what is ready
+  // Renders what is ready and adds it to what is sent together; flush() then goes on from its result.
+  void begin_flush(SendBatch& together) noexcept;
+  void flush() noexcept;  // writes what is ready
   void check_deadline(std::int64_t now_ms) noexcept;
   // Since when its oldest request waits for the engine; `otherwise`: none does.
   std::uint64_t waits_since_us(std::uint64_t otherwise) const noexcept;
@@ -103,9 +106,11 @@ class Session final : private WebSocketOwner {
   Slot& push(Slot exchange) noexcept;
   void name_request(Exchange& exchange, std::string_view sent);
   void render_ready() noexcept;
+  void render_all() noexcept;
   void render_first(Exchange& exchange) noexcept;
   void render_reply(Exchange& exchange, Reply& reply, std::string& out);
   bool send() noexcept;
+  std::ptrdiff_t send_some() noexcept;
   void wait_writable();
   void receive();
   void receive_encrypted();
@@ -172,6 +177,7 @@ class Session final : private WebSocketOwner {
   RequestParser parser_;
   std::string out_;
   std::size_t sent_ = 0;
+  std::ptrdiff_t sent_together_ = SendBatch::kUnsent;
   std::size_t writing_left_ = 0;    // of what waited when the writing deadline began
   std::unique_ptr<Stream> stream_;  // of a connection that listens, or is about to
   std::array<Slot, kMaxPipelined> slots_;

@@ -220,15 +220,36 @@ void Session::render_ready() noexcept {
   }
 }
 
+void Session::render_all() noexcept {
+  render_ready();
+  end_stream_if_due();
+  write_queue();
+}
+
+void Session::begin_flush(SendBatch& together) noexcept {
+  render_all();
+  if (tls_ || broken_ || sent_ == out_.size()) return;
+  together.add(fd_, std::string_view(out_).substr(sent_), sent_together_);
+}
+
 void Session::flush() noexcept {
-  const bool was_full = is_full();
   do {
-    render_ready();
-    end_stream_if_due();
-    write_queue();
+    render_all();
   } while (send() && count_ > 0 && slots_[first_]->ready);
   note_progress();
-  if ((was_full && !is_full()) || (is_flushed() && (closing_ || broken_))) wake(Pause::replies);
+  if (closing_ || broken_ ? is_flushed() : !is_full()) wake(Pause::replies);
+}
+
+// As send(2); where it was sent with others, what came of that.
+std::ptrdiff_t Session::send_some() noexcept {
+  if (tls_) return send_encrypted();
+  const std::ptrdiff_t together = std::exchange(sent_together_, SendBatch::kUnsent);
+  if (together == SendBatch::kUnsent) {
+    return ::send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  if (together >= 0) return together;
+  errno = static_cast<int>(-together);
+  return -1;
 }
 
 // As send(2).
@@ -242,9 +263,7 @@ std::ptrdiff_t Session::send_encrypted() noexcept {
 // True where everything is sent.
 bool Session::send() noexcept {
   while (!broken_ && sent_ < out_.size()) {
-    const ssize_t count =
-        tls_ ? send_encrypted()
-             : ::send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const std::ptrdiff_t count = send_some();
     if (count >= 0) {
       sent_ += static_cast<std::size_t>(count);
       writing_left_ -= std::min(writing_left_, static_cast<std::size_t>(count));

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -208,6 +209,16 @@ ssize_t send(int fd, const void* bytes, size_t size, int flags) {
   const struct iovec part = {(void*)bytes, size};
   record('S', "", 0, &part, 1);
   return real(fd, bytes, size, flags);
+}
+
+int io_uring_submit_and_wait(struct io_uring* ring, unsigned wait_for) {
+  REAL(io_uring_submit_and_wait);
+  for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; ++i) {
+    const struct io_uring_sqe* entry = &ring->sq.sqes[i & *ring->sq.kring_mask];
+    const struct iovec part = {(void*)(uintptr_t)entry->addr, entry->len};
+    if (entry->opcode == IORING_OP_SEND) record('S', "", 0, &part, 1);
+  }
+  return real(ring, wait_for);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr* message, int flags) {

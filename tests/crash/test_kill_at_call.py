@@ -12,7 +12,7 @@ from daemon import Daemon
 from faults import LONG, need_strace, seeded, under_strace
 from oracle import CONFIG, READY_WITHIN_S, Load, check, check_all, check_that_it_fails, send_all_again, verify
 
-CALLS = ("pwrite64", "fdatasync", "sendto")
+CALLS = ("pwrite64", "fdatasync", "sendto", "io_uring_enter")
 # By their first: the long form takes each N up to 200, in pieces; the short one draws three.
 NUMBERS = {first: range(first, first + 50) for first in range(1, 200, 50)} if LONG else {1: None}
 LOAD_AT_MOST_S = 2.0

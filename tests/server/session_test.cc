@@ -4,7 +4,9 @@
 #include <sched.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "tests/server/test_server.h"
 
@@ -70,6 +72,43 @@ TEST(Session, HoldsNoMoreThanSixteenRequestsUnderWay) {
     EXPECT_GE(at, before);
     before = at;
   }
+}
+
+// Their replies are sent by one call; each of them has more requests waiting than may be under way.
+TEST(Session, ConnectionsThatAreAnsweredTogetherGetAllTheirReplies) {
+  constexpr unsigned kClients = SendBatch::kMaxSends + 3;
+  TestServer server;
+  server.engine.hold();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (unsigned client = 0; client < kClients; ++client) {
+    clients.push_back(std::make_unique<RawClient>(server));
+    std::string requests;
+    for (int i = 0; i < 40; ++i) requests += balance("c" + std::to_string(client) + "-" + std::to_string(i));
+    clients.back()->send(requests);
+  }
+  ASSERT_TRUE(wait_for([&] { return server.engine.submitted() == kClients * kMaxPipelined; }));
+  server.engine.release();
+  for (unsigned client = 0; client < kClients; ++client) {
+    const std::string replies = clients[client]->read_replies(40);
+    EXPECT_EQ(count_of(replies, "HTTP/1.1 200 OK"), 40U) << client;
+    EXPECT_EQ(count_of(replies, "X-Request-Id: c" + std::to_string(client) + "-"), 40U) << client;
+  }
+}
+
+TEST(Session, SlowReadersAndThoseThatVanishedAreInNobodysWay) {
+  TestServer server;
+  server.engine.hold();
+  RawClient slow(server, 4096);
+  RawClient gone(server);
+  RawClient quick(server);
+  std::string requests;
+  for (int i = 0; i < 40; ++i) requests += get("/api/orders?account=13812345678&limit=100");
+  for (RawClient* client : {&slow, &gone, &quick}) client->send(requests);
+  ASSERT_TRUE(wait_for([&] { return server.engine.submitted() == 3 * kMaxPipelined; }));
+  gone.close();
+  server.engine.release();
+  EXPECT_EQ(count_of(quick.read_replies(40), "HTTP/1.1 200 OK"), 40U);
+  EXPECT_EQ(count_of(slow.read_replies(40), "HTTP/1.1 200 OK"), 40U);
 }
 
 TEST(Session, ReadsARequestSplitAtEveryByte) {
