@@ -1,5 +1,6 @@
 """What disturbs a running recharged from outside, and how often: strace's injections, and the long or short form."""
 import contextlib
+import ctypes
 import os
 import random
 import re
@@ -37,6 +38,14 @@ def need_strace(tmp_path):
     result = subprocess.run(["strace", "-o", str(tmp_path / "probe"), "true"], capture_output=True, text=True, check=False)
     if result.returncode != 0:
         pytest.skip(f"strace may not trace here: {result.stderr.strip()[:100]}")
+
+
+def need_io_uring():
+    libc, setup = ctypes.CDLL(None, use_errno=True), 425  # the same number on every architecture
+    ring = libc.syscall(setup, 1, ctypes.create_string_buffer(120))
+    if ring < 0:
+        pytest.skip(f"io_uring is not offered here: {os.strerror(ctypes.get_errno())}")
+    os.close(ring)
 
 
 def under_strace(inject, log, program=None):

@@ -9,7 +9,7 @@ import pytest
 
 from broken import broken_disk
 from daemon import Daemon
-from faults import LONG, need_strace, seeded, under_strace
+from faults import LONG, need_io_uring, need_strace, seeded, under_strace
 from oracle import CONFIG, READY_WITHIN_S, Load, check, check_all, check_that_it_fails, send_all_again, verify
 
 CALLS = ("pwrite64", "fdatasync", "sendto", "io_uring_enter")
@@ -89,6 +89,8 @@ class Killer:
 @pytest.mark.parametrize("call", CALLS)
 def test_kill_at_nth_call(tmp_path, call, first):
     need_strace(tmp_path)
+    if call == "io_uring_enter":
+        need_io_uring()
     rng = seeded(f"{call} {first}")
     killer = Killer(tmp_path, rng)
     try:

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from broken import beside
-from faults import need_strace, seeded, under_strace
+from faults import need_io_uring, need_strace, seeded, under_strace
 from oracle import Load, check, check_that_it_fails, serving, settle
 
 LOAD_S = 0.4
@@ -13,6 +13,7 @@ FAULTS = {"refused": "io_uring_setup:error=EPERM", "failing": "io_uring_enter:er
 
 def run(folder, inject, program=None):
     need_strace(folder)
+    need_io_uring()
     log = folder / "strace"
     with serving(folder, program=under_strace(inject, log, program)) as daemon:
         load = Load(daemon.address, seeded(inject), 0)
