@@ -79,9 +79,11 @@ class Daemon:
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                                             env=clean_environment({**SMALL, **(self.env or {})}))
+        output = select.poll()  # select() takes no descriptor beyond 1023, and a test may hold as many
+        output.register(self.process.stdout, select.POLLIN)
         line, deadline = b"", started + self.ready_within * slowdown()
         while not line.endswith(b"\n"):
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
+            ready = output.poll(1000 * max(0, deadline - time.monotonic()))
             part = os.read(self.process.stdout.fileno(), 4096) if ready else b""
             if not part:
                 self.process.kill()
