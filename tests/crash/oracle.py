@@ -36,6 +36,7 @@ expire_after_s = 86400
 checkpoint_interval_ms = 200
 segment_bytes = 8388608
 """
+TAKEN_WITHIN_S = 5.0
 GONE = (OSError, http.client.HTTPException)  # how a killed server looks from here
 # What the steps after the credit are, and how often they are taken.
 LATER_STEPS = {"repeat": 0.3, "refund": 0.2, "debit": 0.2, "second": 0.05}
@@ -195,8 +196,8 @@ class Payment:
 class Load:
     """Connections that place, credit, repeat, refund and spend until they are told to stop, or the server is gone.
 
-    refusals: slugs of 503 that are taken as an answer: noted, and the step is tried again after a while; where
-    the load was told to stop meanwhile, the step is left as sent.
+    refusals: slugs of 503 that are taken as an answer: noted, and the step is tried again after a while, for at
+    most TAKEN_WITHIN_S after the load was told to stop.
     refusals_end: a refusal ends the connection, and is no failure.
     Afterwards: endings, by connection, how it ended; refused, (when, slug) of each refusal."""
 
@@ -207,6 +208,7 @@ class Load:
         self.evidence_bytes, self.stop = evidence_bytes, threading.Event()
         self.lists = [[] for _ in range(connections)]
         self.failures, self.refused, self.endings = [], [], {}
+        self.give_up_at = float("inf")
         self.threads = [threading.Thread(target=self._run, args=(index, random.Random(rng.getrandbits(64))))
                         for index in range(connections)]
         for thread in self.threads:
@@ -221,7 +223,7 @@ class Load:
             self.endings[index] = error
         except Refused as error:
             self.endings[index] = error
-            if not self.refusals_end and not (self.stop.is_set() and error.slug in self.refusals):
+            if not self.refusals_end:
                 self.failures.append(error)
         except Exception as error:
             self.failures.append(error)
@@ -244,7 +246,7 @@ class Load:
             try:
                 return payment.send(kind, over)
             except Refused as error:
-                if error.slug not in self.refusals or self.stop.is_set():
+                if error.slug not in self.refusals or time.monotonic() > self.give_up_at:
                     raise
                 check(int(error.retry_after or 0) > 0, "a refusal without Retry-After:", error)
                 self.refused.append((time.monotonic(), error.slug))
@@ -254,6 +256,7 @@ class Load:
         return [payment for payments in self.lists for payment in payments]
 
     def join(self):
+        self.give_up_at = time.monotonic() + TAKEN_WITHIN_S
         self.stop.set()
         for thread in self.threads:
             thread.join()
