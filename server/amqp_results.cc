@@ -121,7 +121,7 @@ bool AmqpResults::take(const amqp_envelope_t& envelope) {
   for (const char c : text("reason").substr(0, AttemptReason::kCapacity))
     reason.push_back(c >= 0x20 && c < 0x7f ? c : '?');
   static_cast<void>(result.reason.assign(reason));
-  take_(result);
+  take_(result, [this, result](bool recorded) { settle(result, recorded); });
   return true;
 }
 

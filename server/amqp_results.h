@@ -1,8 +1,8 @@
 // Purpose: takes what workers report of recharges out of a queue of the broker. A message is acknowledged to
 // the broker only after what it says is durable, or is known to change nothing; until then the broker keeps
-// it, and sends it again after a lost connection. Owner: its thread; settle() any thread. Lifetime: within
-// the io threads that it hands results to. Errors: are logged; it connects again (AmqpConnection). Units:
-// _ms. Source: AMQP 0-9-1; librabbitmq.
+// it, and sends it again after a lost connection. Owner: its thread. Lifetime: within the io threads that it
+// hands results to. Errors: are logged; it connects again (AmqpConnection). Units: _ms. Source: AMQP 0-9-1;
+// librabbitmq.
 #pragma once
 
 #include <amqp.h>
@@ -39,15 +39,15 @@ class AmqpResults {
   static constexpr std::int64_t kPollMs = 20;
   static constexpr std::chrono::milliseconds kAgain{500};  // before what could not be recorded is sent again
 
-  using Take = std::function<void(const RechargeResult& result)>;
-  // take: is called on this thread, must not block, and has settle() called later. Throws SettingsError.
+  // recorded: durable, or nothing to be recorded; else the broker is to send it again. Any thread, once.
+  using Settle = std::function<void(bool recorded)>;
+  using Take = std::function<void(const RechargeResult& result, Settle settle)>;
+  // take: is called on this thread, from before the constructor ends; must not block, and has settle() called
+  // later. Throws SettingsError.
   AmqpResults(const AmqpSettings& settings, std::string queue, Take take);
   ~AmqpResults();
   AmqpResults(const AmqpResults&) = delete;
   AmqpResults& operator=(const AmqpResults&) = delete;
-
-  // recorded: durable, or nothing to be recorded; else the broker is to send it again.
-  void settle(const RechargeResult& result, bool recorded);
 
  private:
   struct Settled {
@@ -62,6 +62,7 @@ class AmqpResults {
   void serve();
   bool take_messages();
   bool take(const amqp_envelope_t& envelope);
+  void settle(const RechargeResult& result, bool recorded);
   bool settle_some();
 
   const AmqpSettings settings_;

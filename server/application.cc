@@ -170,10 +170,10 @@ void Application::open() {
   opened_.cursors->all_attached();
   server_->start();
   if (settings_.fulfilment.kind != Fulfilment::amqp) return;
-  results_ = std::make_unique<AmqpResults>(
-      *settings_.amqp, settings_.fulfilment.results_queue, [this](const RechargeResult& result) {
-        server_->take_result(result, [this, result](bool recorded) { results_->settle(result, recorded); });
-      });
+  results_ = std::make_unique<AmqpResults>(*settings_.amqp, settings_.fulfilment.results_queue,
+                                           [this](const RechargeResult& result, AmqpResults::Settle settle) {
+                                             server_->take_result(result, std::move(settle));
+                                           });
 }
 
 void Application::open_events() {

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from api import Api, eventually, expect, in_threads, new_account
+from daemon import sanitizer
 from streams import Stream
 from test_load import Stepwise
 from tokens import Keys, bearer
@@ -199,7 +200,8 @@ def test_idle_listeners_take_little_and_hear_at_once(start_server):
     waits_ms.sort()
     print(f"{IDLE} listeners, {after / 1024:.0f} MiB resident, {before / 1024:.0f} without: {each_kib:.1f} KiB each stream, "
           f"{each_web_kib:.1f} each WebSocket; heard after {waits_ms[20]:.1f} ms, at the most {waits_ms[-1]:.1f} ms")
-    assert each_kib < 16 and each_web_kib < 16
+    # A sanitizer's own memory comes on top.
+    assert max(each_kib, each_web_kib) < (16 if sanitizer() is None else 64)
     assert waits_ms[20] < 50
     for stream in (*idle, *webs):
         stream.close()
