@@ -36,7 +36,7 @@ expire_after_s = 86400
 checkpoint_interval_ms = 200
 segment_bytes = 8388608
 """
-TAKEN_WITHIN_S = 5.0
+TAKEN_WITHIN_S = 5.0 * slowdown()
 GONE = (OSError, http.client.HTTPException)  # how a killed server looks from here
 # What the steps after the credit are, and how often they are taken.
 LATER_STEPS = {"repeat": 0.3, "refund": 0.2, "debit": 0.2, "second": 0.05}

@@ -14,13 +14,13 @@ import pytest
 
 from api import Api, eventually, expect, in_threads, new_account
 from broken import beside, broken_disk
-from daemon import Daemon
+from daemon import Daemon, slowdown
 from faults import first_injection, injected, need, need_strace, resident_bytes, seeded
 from oracle import CONFIG, Load, check, check_all, check_that_it_fails, serving, settle, verify
 from streams import Stream
 from web_sockets import WebSocket
 
-EXIT_WITHIN_S = 1.0
+EXIT_WITHIN_S = 1.0 * slowdown()
 JOURNAL = r"/journal/\d+\.journal>"
 REPLY_WITHIN_S = 5.0
 SLOW_FLUSH_US = 300_000

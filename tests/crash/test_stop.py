@@ -4,13 +4,13 @@ import subprocess
 import time
 
 from broken import broken_disk
-from daemon import Daemon, run_once
+from daemon import Daemon, run_once, slowdown
 from faults import LONG, seeded
 from oracle import (Load, Refused, check, check_all, check_balances, check_payments, check_that_it_fails, client,
                     send_all_again, serving, settle, verify)
 
 STOPS = 100 if LONG else 5
-REFUSED_WITHIN_S = 1.0
+REFUSED_WITHIN_S = 1.0 * slowdown()
 
 
 def ended_well(ending):

@@ -175,7 +175,7 @@ inline const std::vector<FramingVector>& framing_vectors() {
       {"chunk size that wraps at 32 bits", chunked("100000003\r\nabc\r\n0\r\n\r\n"), 413},
       {"bare carriage return after a chunk size", chunked("3\rabc\r\n0\r\n\r\n")},
       {"space before a chunk extension", chunked("3 ;a=b\r\nabc\r\n0\r\n\r\n")},
-      {"NUL in a chunk extension", chunked(std::string("3;a\0\r\nabc\r\n0\r\n\r\n", 18))},
+      {"NUL in a chunk extension", chunked(std::string("3;a\0\r\nabc\r\n0\r\n\r\n", 16))},
       {"chunk shorter than its size", chunked("4\r\nabc\r\n0\r\n\r\n")},
       {"chunk ended by a carriage return", chunked("3\r\nabc\r0\r\n\r\n")},
       {"chunk without an end", chunked("3\r\nabc0\r\n\r\n")},
