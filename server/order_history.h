@@ -29,6 +29,7 @@ struct Happening {
 
 // In the order of time.
 std::vector<Happening> order_history(const Explanation& explanation);
+std::vector<Happening> order_history(Explanation&& explanation) = delete;
 
 std::string amount_text(Money amount, Currency currency);  // "50.00 CNY"
 

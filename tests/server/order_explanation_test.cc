@@ -380,7 +380,8 @@ TEST(Evidence, IsThatOfTheCallbackThatDecided) {
   auto report = s.report({.evidence = "the body"});
   report.scheme = SignatureScheme::both;
   s.execute(report);
-  const auto steps = order_history(explanation_of(s));
+  const auto explanation = explanation_of(s);
+  const auto steps = order_history(explanation);
   const auto& evidence = steps.back().evidence;
   EXPECT_EQ(evidence.gateway, "native");
   EXPECT_EQ(evidence.key_id, "key-1");
