@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from api import Api, expect, new_account
 from conftest import SECRETS
-from daemon import Daemon
+from daemon import Daemon, sanitizer
 from wire import Wire, get, request_bytes
 
 DESCRIPTORS = 64
@@ -126,6 +128,8 @@ SMALL_SEGMENTS = "[store]\nsegment_bytes = 8388608\n"
 
 
 def test_descriptors_taken_from_a_running_server(start_server):
+    if sanitizer() == "address":
+        pytest.skip("UBSan takes an object for another where it has no descriptor to look at it by")
     server = start_server(SMALL_SEGMENTS)
     assert attack(server) >= DESCRIPTORS - 1
     assert "accepting is paused: Too many open files" in server.log_file.read_text(encoding="utf-8")
