@@ -180,8 +180,9 @@ void GatewaySimulator::run() {
       wake_.wait(lock);
       continue;
     }
-    if (due_.top().at > std::chrono::steady_clock::now()) {
-      wake_.wait_until(lock, due_.top().at);
+    const auto next = due_.top().at;  // a copy: who plans another meanwhile may move it
+    if (next > std::chrono::steady_clock::now()) {
+      wake_.wait_until(lock, next);
       continue;
     }
     const Due due = due_.top();
