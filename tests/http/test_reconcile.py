@@ -17,7 +17,7 @@ import pytest
 
 import bills
 from api import Api, eventually, new_account
-from daemon import binary, run_once
+from daemon import binary, run_once, sanitizer
 from faulty import broken_tool, must_fail
 from gateways import Alipay, Standard, Stripe, Wechat, fen
 from test_gateway_calls import FakeGateway
@@ -366,4 +366,4 @@ def test_memory_does_not_grow_with_the_bill(gateways, reconcilers, tmp_path):
     with open(listed, "rb") as lines:
         assert sum(1 for _ in lines) == count + 1
     print(f"{count} rows: {usage.ru_maxrss // 1024} MiB, {time.monotonic() - started:.1f} s")
-    assert usage.ru_maxrss < 256 * 1024
+    assert usage.ru_maxrss < (256 if sanitizer() is None else 1024) * 1024  # a sanitizer keeps what was freed for a while
