@@ -87,14 +87,16 @@ def rough_load(folder, rng, drains=DRAINS, seconds=3.0 if LONG else 0.7, broken=
                     return send_roughly(daemon.address, payments, random.Random(seeds[index]), stop)
                 reader = Api(daemon.address)
                 until = time.monotonic() + seconds
-                while time.monotonic() < until:  # what runs beside the load: the metrics, lists and explanations
-                    reader.metrics()
-                    reader.exceptions()
-                    reader.get(f"/api/orders/{payments[-1].order_id}/explain")
-                    expect(reader.get("/livez"), 200)
-                daemon.signal(signal.SIGTERM)
-                time.sleep(0.1)
-                stop.set()
+                try:
+                    while time.monotonic() < until:  # what runs beside the load: the metrics, lists and explanations
+                        reader.metrics()
+                        reader.exceptions()
+                        reader.get(f"/api/orders/{payments[-1].order_id}/explain")
+                        expect(reader.get("/livez"), 200)
+                    daemon.signal(signal.SIGTERM)
+                    time.sleep(0.1)
+                finally:  # of a server that has gone by itself, too
+                    stop.set()
 
             in_threads(SENDERS + 1, work)
             assert daemon.wait() == 0, daemon.log_tail()
