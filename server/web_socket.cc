@@ -32,6 +32,7 @@ class SessionBytes {
   void async_read_some(const Buffers& buffers, Handler&& handler) {
     room_ = first_of(buffers);
     waiting_ = std::make_unique<Reader<std::decay_t<Handler>>>(std::forward<Handler>(handler));
+    if (owner_ == nullptr) return give_up();  // it goes on with what began before
     receive();
   }
   template <class Buffers, class Handler>
@@ -85,7 +86,7 @@ class SessionBytes {
   // The session goes: what waits for bytes is given up.
   void leave() {
     owner_ = nullptr;
-    if (waiting_) finish(asio::error::operation_aborted, 0);
+    if (waiting_) give_up();
   }
 
   friend void teardown(beast::role_type, SessionBytes&, error_code& error) { error = {}; }
@@ -121,6 +122,7 @@ class SessionBytes {
   std::size_t take(const asio::mutable_buffer& room) noexcept {
     return owner_ == nullptr ? 0 : owner_->take_received_bytes(static_cast<char*>(room.data()), room.size());
   }
+  void give_up() { finish(asio::error::operation_aborted, 0); }
   void finish(error_code error, std::size_t count) {
     std::exchange(waiting_, nullptr)->finish(executor_, error, count);
   }
