@@ -69,9 +69,9 @@ class Bench:
         self.say(f"  {name}: {report['rate']:,.0f}/s{cpu}, generator {report['generator_cpu_percent']:.0f} % of a core")
 
 
-def callbacks_beside_nginx(bench, connections, mix="callback", orders=None):
-    """One pair. Returns (report, CPU per callback, nginx's CPU per request)."""
-    server, nginx = bench.server(), bench.nginx()
+def callbacks_beside_nginx(bench, connections, mix="callback", orders=None, server=None):
+    """One pair. Returns (report, CPU per callback, nginx's CPU per request, bytes written)."""
+    server, nginx = server or bench.server(), bench.nginx()
     mine, theirs = Meter(), Meter(nginx.pid)
     written = {}
 
@@ -425,6 +425,21 @@ def access(bench):
         bench.discard(server)
 
 
+def steps(bench):
+    """What the parts of a callback's way take of the server, each with all before it, ÷ nginx's request."""
+    library = bench.folder / "no_flush.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, Path(__file__).parents[1] / "no_flush.c"], check=True)
+    without_flush = Recharged(bench.folder / "without-flush", environment={"LD_PRELOAD": str(library)})
+    for connections in (64, 256):
+        for _ in bench.pairs:
+            for name, mix, server in (("forged", "forged", None), ("again", "duplicate", None),
+                                      ("unflushed", "callback", without_flush), ("flushed", "callback", None)):
+                report, mine, theirs, _ = callbacks_beside_nginx(bench, connections, mix, server=server)
+                bench.goals[f"steps/{name}/{connections}"].add(mine / theirs)
+                bench.goals[f"steps/{name}-us/{connections}"].add(mine * 1e6)
+    bench.discard(without_flush)
+
+
 CASES = {
     "callbacks": (callbacks, ("P1", "P2")),
     "latency": (latency, ("P3",)),
@@ -437,7 +452,9 @@ CASES = {
     "frameworks": (frameworks, ("P11",)),
     "access": (access, ("access",)),
     "subscribers": (subscribers, ("told",)),
+    "steps": (steps, ("steps",)),
 }
+BY_NAME_ALONE = ("steps",)  # they explain goals, and have none
 
 
 def run_case(bench, name):

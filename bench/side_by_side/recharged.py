@@ -19,8 +19,8 @@ BIN = Path(os.environ.get("RECHARGE_BENCH_BIN") or Path(__file__).parents[2] / "
 class Recharged:
     """One data folder on one port; killed and started again as often as a case wants."""
 
-    def __init__(self, folder, arguments=(), scheme="http"):
-        self.folder, self.port = Path(folder), free_port()
+    def __init__(self, folder, arguments=(), scheme="http", environment=None):
+        self.folder, self.port, self.environment = Path(folder), free_port(), environment
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data, self.arguments = self.folder / "data", list(arguments)
         # In memory where that is possible: a line for each refused signature is nothing that the books wrote.
@@ -42,7 +42,8 @@ class Recharged:
         """Returns the seconds until requests are accepted."""
         begun = time.monotonic()
         self.child = Child([BIN / "recharged", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data,
-                            *self.arguments], Path(self.logs.name) / "recharged.log", stdout=subprocess.PIPE)
+                            *self.arguments], Path(self.logs.name) / "recharged.log", stdout=subprocess.PIPE,
+                           env=self.environment)
         with killed_after(within, self.child):
             line = self.child.process.stdout.readline()
         if b"listening on" not in line:

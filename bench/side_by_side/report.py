@@ -74,6 +74,12 @@ def goals():
     for name, whom in told.items():
         table.append((f"told/{name}", f"callbacks/s while {whom} told ÷ nobody told, 64 connections", ">=", 0.9))
         table.append((f"told/{name}-cpu", "server CPU per callback, the same", "", 0))
+    way = {"forged": "refused for its signature", "again": "credited before: nothing is changed", "unflushed": "credited, without the flush",
+           "flushed": "credited and flushed"}
+    for connections in (64, 256):
+        for name, what in way.items():
+            table.append((f"steps/{name}/{connections}", f"server CPU ÷ nginx's, {connections} connections: {what}", "", 0))
+            table.append((f"steps/{name}-us/{connections}", "the same", "", 0, "µs"))
     return {row[0]: Goal(*row) for row in table}
 
 
