@@ -432,9 +432,9 @@ def steps(bench):
     without_flush = Recharged(bench.folder / "without-flush", environment={"LD_PRELOAD": str(library)})
     for connections in (64, 256):
         for _ in bench.pairs:
-            for name, mix, server in (("forged", "forged", None), ("again", "duplicate", None),
-                                      ("unflushed", "callback", without_flush), ("flushed", "callback", None)):
-                report, mine, theirs, _ = callbacks_beside_nginx(bench, connections, mix, server=server)
+            for name, mix, orders, server in (("forged", "forged", 20_000, None), ("again", "duplicate", 20_000, None),
+                                              ("unflushed", "callback", None, without_flush), ("flushed", "callback", None, None)):
+                _, mine, theirs, _ = callbacks_beside_nginx(bench, connections, mix, orders, server)
                 bench.goals[f"steps/{name}/{connections}"].add(mine / theirs)
                 bench.goals[f"steps/{name}-us/{connections}"].add(mine * 1e6)
     bench.discard(without_flush)

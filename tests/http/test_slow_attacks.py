@@ -1,6 +1,6 @@
-"""Slow headers, slow bodies and slow readers, by slowhttptest: honest requests stay as fast as without them, and the
-attackers are closed at the deadline and a second. 200 connections; 2,000 with RECHARGE_LONG=1. A server without
-deadlines is the broken version.
+"""Slow headers, slow bodies and slow readers, by slowhttptest: honest requests take no more than twice as long as those to a server
+beside it that nobody attacks, on the machine that the attackers use, too; and the attackers are closed at the deadline and a second.
+200 connections; 2,000 with RECHARGE_LONG=1. A server without deadlines is the broken version.
 """
 import os
 import shutil
@@ -19,7 +19,7 @@ LONG = os.environ.get("RECHARGE_LONG") == "1"
 CONNECTIONS = 2000 if LONG else 200
 CONNECTIONS_OF_ATTACKER = 200  # one slowhttptest makes 150 to 300 a second
 DEADLINE = 20.0 if LONG else 2.0  # all are there before the first is closed
-FLOOR = 0.025 * slowdown()  # seconds; below it a p99 says more about the machine than about the server
+FLOOR = 0 if LONG else 0.025 * slowdown()  # seconds; below it the p99 of a short run says more about the machine than about the server
 ATTEMPTS = 3
 CONFIG = "[server]\nrequest_timeout_ms = {0}\nidle_timeout_ms = {0}\n"
 # What makes slowhttptest slow in each way; slow readers ask for a large reply again and again.
@@ -64,10 +64,13 @@ class Honest:
         finally:
             api.close()
 
-    def p99(self):
+    def end(self):
         self.stop.set()
         for thread in self.threads:
             thread.join()
+
+    def p99(self):
+        self.end()
         assert self.failures == []
         return statistics.quantiles(self.taken, n=100)[98]
 
@@ -80,10 +83,10 @@ def start_attack(server, kind):
             for _ in range(CONNECTIONS // CONNECTIONS_OF_ATTACKER)]
 
 
-def attack(server, kind, watch):
-    """(most sockets of attackers, those left at the deadline and a second, p99 in the meantime)."""
+def attack(server, kind, watch, beside):
+    """(most sockets of attackers, those left at the deadline and a second, p99 in the meantime, that of the server beside it)."""
     idle = sockets(server)
-    honest = Honest(server.address)
+    honest, other = Honest(server.address), Honest(beside.address)
     attackers = start_attack(server, kind)
     try:
         most, opened = 0, None
@@ -97,12 +100,13 @@ def attack(server, kind, watch):
         assert opened is not None, f"only {most} connections were made"
         time.sleep(watch)
         left = sockets(server) - idle - 2
-        return most, left, honest.p99()
+        return most, left, honest.p99(), other.p99()
     finally:
         for attacker in attackers:
             attacker.kill()
             attacker.wait()
-        honest.p99()
+        honest.end()
+        other.end()
 
 
 @pytest.fixture(autouse=True)
@@ -113,22 +117,23 @@ def tool():
 
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_slow_attack(start_module_server, kind):
-    server = start_module_server(CONFIG.format(int(DEADLINE * 1000)))
-    for attempt in range(ATTEMPTS):  # the machine is shared: a stall of its own must not fail this
+    server, beside = (start_module_server(CONFIG.format(int(DEADLINE * 1000))) for _ in range(2))
+    for _ in range(ATTEMPTS):  # the machine is shared: a stall of its own must not fail this
         honest = Honest(server.address)
         time.sleep(3)
         alone = honest.p99()
-        most, left, p99 = attack(server, kind, DEADLINE + 1)
-        print(f"{kind}: {most} connections, {left} left; p99 {alone * 1000:.1f} ms alone, {p99 * 1000:.1f} ms attacked")
+        most, left, p99, other = attack(server, kind, DEADLINE + 1, beside)
+        print(f"{kind}: {most} connections, {left} left; p99 {alone * 1000:.1f} ms alone, {p99 * 1000:.1f} ms attacked, "
+              f"{other * 1000:.1f} ms of the server beside it")
         assert left <= CONNECTIONS * 0.02, "the attackers are not closed"
-        if p99 <= max(2 * alone, FLOOR):
+        if p99 <= max(2 * max(alone, other), FLOOR):
             return
     pytest.fail("honest requests were slowed down")
 
 
 def test_without_deadlines_the_attackers_stay(start_module_server):
     server = start_module_server(CONFIG.format(3600000))
-    most, left, _ = attack(server, "headers", DEADLINE + 1)
+    most, left, _, _ = attack(server, "headers", DEADLINE + 1, server)
     assert left > most * 0.9
 
 
