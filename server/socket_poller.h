@@ -19,7 +19,7 @@ class Session;
 class SocketPoller {
  public:
   // Of a poll, which is a batch: a short one is published soon, and the journal's group waits for it.
-  static constexpr std::size_t kMaxEvents = 32;
+  static constexpr std::size_t kMaxEvents = 20;
 
   // Throws std::runtime_error where there is no descriptor left.
   explicit SocketPoller(boost::asio::io_context& io);
